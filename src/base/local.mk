@@ -1,0 +1,11 @@
+noinst_LIBRARIES += src/base/libbase.a
+src_base_libbase_a_SOURCES = \
+	include/appnet/base/address.h src/base/address.c \
+	include/appnet/base/error.h src/base/error.c \
+	include/appnet/base/file.h src/base/file.c \
+	include/appnet/base/log.h src/base/log.c \
+	include/appnet/base/loop.h src/base/loop.c \
+	include/appnet/base/memory.h src/base/memory.c \
+	include/appnet/base/name.h src/base/name.c \
+	include/appnet/base/secret.h src/base/secret.c
+base_libs = src/base/libbase.a $(LIBEVENT_LIBS)
