@@ -1,6 +1,7 @@
 noinst_LIBRARIES += src/base/libbase.a
 src_base_libbase_a_SOURCES = \
 	include/appnet/base/address.h src/base/address.c \
+	include/appnet/base/duration.h src/base/duration.c \
 	include/appnet/base/error.h src/base/error.c \
 	include/appnet/base/file.h src/base/file.c \
 	include/appnet/base/log.h src/base/log.c \

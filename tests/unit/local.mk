@@ -2,6 +2,26 @@
 # tests_unit_test_NOUN_LDADD = $(LAYER_libs) $(CMOCKA_LIBS) links its own layer and those below, nothing above.
 unit_tests =
 
+# base
+unit_tests += tests/unit/test_address
+tests_unit_test_address_LDADD = $(base_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_duration
+tests_unit_test_duration_LDADD = $(base_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_error
+tests_unit_test_error_LDADD = $(base_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_file
+tests_unit_test_file_LDADD = $(base_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_log
+tests_unit_test_log_LDADD = $(base_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_loop
+tests_unit_test_loop_LDADD = $(base_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_memory
+tests_unit_test_memory_LDADD = $(base_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_name
+tests_unit_test_name_LDADD = $(base_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_secret
+tests_unit_test_secret_LDADD = $(base_libs) $(CMOCKA_LIBS)
+
 if WITH_CMOCKA
 check_PROGRAMS += $(unit_tests)
 AM_CPPFLAGS += $(CMOCKA_CFLAGS)
