@@ -4,7 +4,7 @@
 # with the command.
 #   contrib/debian-root.sh make SUITE FOLDER             makes it with debootstrap, unless it is there already
 #   contrib/debian-root.sh run [--offline] FOLDER COMMAND ARGS...
-#                        runs a command in it, with /proc and /dev; offline it has a loopback device of its own
+#                        runs a command in it, with /proc, /dev and /tmp; offline it has a loopback device of its own
 set -euo pipefail
 
 usage() {
@@ -79,6 +79,7 @@ run_in_root() {
         shift
         ip link set lo up
         mount --rbind /dev "$folder/dev"
+        mount --bind /tmp "$folder/tmp"
         mount -t proc proc "$folder/proc"
         exec chroot "$folder" /usr/bin/env -i HOME=/root TERM="${TERM:-dumb}" LANG=C.UTF-8 \
             PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"' sh "$folder" "$@"

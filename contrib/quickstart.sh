@@ -34,6 +34,7 @@ show() {
 }
 
 # take_port NAME: sets the variable to a port on which nobody listens, another one each time.
+redis_port= tunnel_port= plug_port=
 next_port=$((10000 + RANDOM % 20000))
 take_port() {
     while next_port=$((next_port + 1)); (exec 3<>"/dev/tcp/127.0.0.1/$next_port") 2>/dev/null; do :; done

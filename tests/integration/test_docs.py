@@ -1,0 +1,124 @@
+"""What is written about appnet is true: manual, samples, tutorial, completion."""
+
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+from support.environment import BIN_DIR, SLOW, TOP, program
+from support.process import run
+from support.sidecar import check
+
+DOC = TOP / "doc"
+SAMPLES = sorted((TOP / "conf").iterdir())
+
+
+def _table_options():
+    """{(section as INI names it, option)} with whether it is required, from the table that the readers use."""
+    source = (TOP / "src/config/option.c").read_text(encoding="utf-8")
+    titles = dict(re.findall(r'\[(SECTION_\w+)\] = \{\{"\w*", "(\w+)"\}', source))
+    rows = re.findall(r'\{(SECTION_\w+), "(\w+)", \w+, IN_\w+\([\w.]+\), (true|false),', source)
+    assert len(rows) == len(re.findall(r"^    \{SECTION_", source, re.MULTILINE)) > 20
+    return {(titles[section], option): required == "true" for section, option, required in rows}
+
+
+def _manual_options():
+    """The same from the manual page."""
+    page = (DOC / "appnet-sidecar.conf.5").read_text(encoding="utf-8")
+    options = {}
+    for section in re.split(r"^\.Ss ", page, flags=re.MULTILINE)[1:]:
+        title = re.search(r"\[(\w+)", section.split("\n", 1)[0])[1]
+        section = section.split("\n.Sh ", 1)[0]
+        for entry in re.split(r"^\.It ", section, flags=re.MULTILINE)[1:]:
+            option = re.match(r"Cm (\w+)\n", entry)[1]
+            options[title, option] = "\nRequired.\n" in entry
+    return options
+
+
+def test_manual_of_the_configuration_has_every_option_and_no_other():
+    assert _manual_options() == _table_options()
+
+
+def _flags_of_help(*command):
+    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", run([*command, "--help"]).stdout))
+
+
+def _flags_of_manual(page):
+    """Where an option is explained, not where one is only mentioned."""
+    text = (DOC / page).read_text(encoding="utf-8")
+    flags = {"-" + flag for line in re.findall(r"^\.It Fl .*", text, re.MULTILINE)
+             for flag in re.findall(r"Fl (-?[a-z][a-z-]*)", line)}
+    return flags
+
+
+def test_manual_of_the_sidecar_has_the_options_of_its_help():
+    assert _flags_of_manual("appnet-sidecar.8") == _flags_of_help(program("appnet-sidecar"))
+
+
+@pytest.mark.parametrize("command", ["ca init", "ca issue", "status"])
+def test_manual_of_the_command_line_has_the_options_of_its_help(command):
+    text = (DOC / "appnet.1").read_text(encoding="utf-8")
+    section = text.split(f".Ss appnet {command}\n", 1)[1].split("\n.Ss ", 1)[0].split("\n.Sh ", 1)[0]
+    explained = {"-" + flag for flag in re.findall(r"^\.It Fl (-?[a-z-]+)", section, re.MULTILINE)}
+    assert explained == _flags_of_help(program("appnet"), *command.split()) - {"--help"}
+
+
+@pytest.mark.parametrize("page", sorted(DOC.glob("*.[158]")), ids=lambda page: page.name)
+def test_manual_page_is_well_formed(page):
+    done = run(["groff", "-mandoc", "-Tutf8", "-ww", page])
+    assert done.stdout and done.stderr == ""
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_sample_configuration_is_accepted(sample):
+    done = check(sample)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_samples_show_every_option_that_a_file_by_hand_can_have():
+    text = "\n".join(sample.read_text(encoding="utf-8") for sample in SAMPLES)
+    for section, option in _table_options():
+        if section != "registry" and option not in ("state_dir", "metrics", "advertise"):
+            assert re.search(rf"^\s*{option}\s*=|^\[{section} ", text, re.MULTILINE), f"no sample shows {section}.{option}"
+
+
+def _tutorial():
+    text = (TOP / "README.md").read_text(encoding="utf-8")
+    text = text.split("<!-- tutorial", 1)[1].split("<!-- end of the tutorial", 1)[0]
+    return re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_tutorial_of_the_readme_works(lab):
+    # A person pauses between two blocks; and other ports than the tutorial's may be free here.
+    script = "sleep 1\n".join(_tutorial())
+    for port in ("15008", "8080", "9090"):
+        assert port in script
+        script = script.replace(port, str(lab.port()))
+    folder = lab.folder / "tutorial"
+    folder.mkdir()
+    shell = subprocess.Popen(["bash", "-euc", script], cwd=folder, text=True, start_new_session=True,
+                             env={**os.environ, "PATH": f"{BIN_DIR}:{os.environ['PATH']}"},
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        said, _ = shell.communicate(timeout=40 * SLOW)
+    except subprocess.TimeoutExpired:
+        os.killpg(shell.pid, signal.SIGKILL)
+        pytest.fail("the tutorial does not come to an end:\n" + shell.communicate()[0])
+    assert shell.returncode == 0, said
+    assert said.count("It came through the tunnel.") == 1, said
+    assert "ESTABLISHED" in said and "\nrefused\n" in said, said
+
+
+@pytest.mark.parametrize("line, expected", [
+    ("appnet ", {"ca", "status", "--help", "--version"}),
+    ("appnet ca i", {"init", "issue"}),
+    ("appnet ca issue --", {"--dir", "--instance", "--out", "--ttl", "--help"}),
+    ("appnet status --sidecar x -o ", {"table", "json"}),
+])
+def test_completion(line, expected):
+    words = line.split(" ")
+    script = (f". {TOP}/contrib/completions/appnet; COMP_WORDS=({' '.join(w or chr(39) * 2 for w in words)}); "
+              f"COMP_CWORD={len(words) - 1}; _appnet; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+    assert set(run(["bash", "-c", script]).stdout.split()) == expected
