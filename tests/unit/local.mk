@@ -22,6 +22,12 @@ tests_unit_test_name_LDADD = $(base_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_secret
 tests_unit_test_secret_LDADD = $(base_libs) $(CMOCKA_LIBS)
 
+# config
+unit_tests += tests/unit/test_config
+tests_unit_test_config_LDADD = $(config_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_spelling
+tests_unit_test_spelling_LDADD = $(config_libs) $(CMOCKA_LIBS)
+
 if WITH_CMOCKA
 check_PROGRAMS += $(unit_tests)
 AM_CPPFLAGS += $(CMOCKA_CFLAGS)
