@@ -1,0 +1,90 @@
+"""Two sidecars and the wire between them."""
+
+from . import sockets
+from .wait import eventually
+
+
+class Mesh:
+    """shop (outbound db) --tunnel--> mysql (inbound sql) -> the application's port.
+
+    With start=False the two configurations can be changed before `start`.
+    """
+
+    def __init__(self, lab, application_port, *, form="conf", workers=2, drain_timeout=5, start=True):
+        self._lab = lab
+        self._form = form
+        self.port = lab.port()
+        self.tunnel_port = lab.port()
+        self.source_settings = {
+            "instance": "shop",
+            "trust_domain": lab.authority.trust_domain,
+            "drain_timeout": drain_timeout,
+            "tunnel": {"workers": workers},
+            "identity": lab.authority.identity("shop").settings(),
+            "outbounds": [{"name": "db", "required": True, "listen": f"127.0.0.1:{self.port}"}],
+            "connections": [{"outbound": "db", "instance": "mysql", "inbound": "sql",
+                             "address": self.tunnel_address}],
+        }
+        self.target_settings = {
+            "instance": "mysql",
+            "trust_domain": lab.authority.trust_domain,
+            "drain_timeout": drain_timeout,
+            "tunnel": {"listen": self.tunnel_address, "workers": workers},
+            "identity": lab.authority.identity("mysql").settings(),
+            "inbounds": [{"name": "sql", "target": f"127.0.0.1:{application_port}"}],
+            "allow": [{"inbound": "sql", "instance": "shop", "outbound": "db"}],
+        }
+        self.source = self.target = None
+        if start:
+            self.start()
+
+    @property
+    def tunnel_address(self):
+        return f"127.0.0.1:{self.tunnel_port}"
+
+    @property
+    def sidecars(self):
+        return (self.source, self.target)
+
+    def start(self, established=True, wrapper=()):
+        self.start_target(wrapper)
+        self.start_source(wrapper)
+        if established:
+            self.wait_established()
+        return self
+
+    def start_target(self, wrapper=()):
+        self.target = self._lab.sidecar("mysql", self.target_settings, form=self._form, wrapper=wrapper)
+
+    def start_source(self, wrapper=()):
+        self.source = self._lab.sidecar("shop", self.source_settings, form=self._form, wrapper=wrapper)
+
+    def wait_established(self):
+        return self.source.wait_status("ESTABLISHED")
+
+    def connect(self, **options):
+        """As the application of shop does: to the outbound."""
+        return sockets.connect(self.port, **options)
+
+    def ask(self, data=b"ping"):
+        sockets.ask(self.port, data)
+
+    def wait_idle(self):
+        """Until no stream is open on either side."""
+        for sidecar in self.sidecars:
+            sidecar.wait_streams(0)
+
+
+class Usage:
+    """What sidecars hold now: to see later that it is no more than that again."""
+
+    def __init__(self, *sidecars):
+        self._before = [(sidecar, sidecar.descriptors(), sidecar.open_streams()) for sidecar in sidecars]
+
+    def wait_unchanged(self, timeout=15.0):
+        for sidecar, descriptors, streams in self._before:
+            eventually(
+                lambda s=sidecar, d=descriptors, n=streams: s.descriptors() <= d and s.open_streams() == n,
+                timeout=timeout, pause=0.05,
+                what=lambda s=sidecar, d=descriptors, n=streams:
+                f"{s.name} holds {d} descriptors and {n} streams again, it is {s.descriptors()} and {s.open_streams()}")
