@@ -26,18 +26,27 @@ LIMIT = 60  # seconds a test may take, where it does not say otherwise
 def pytest_configure(config):
     config.addinivalue_line("markers", "limit(seconds): how long the test may take, instead of 60 s")
     config.addinivalue_line("markers", "alone: loads or measures the machine; no two such tests run at once")
-    config.addinivalue_line("markers", "measures_memory: tells nothing about programs with sanitizers")
+    config.addinivalue_line("markers", "measures_memory: says nothing about programs with sanitizers")
+    config.addinivalue_line("markers", "valgrind: runs the sidecars under valgrind")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    if SANITIZED:
-        skip = pytest.mark.skip(reason="memory of a build with sanitizers says nothing about the real one")
-        for item in items:
-            if item.get_closest_marker("measures_memory"):
-                item.add_marker(skip)
+    # Those that may take long begin first; those that would wait for each other go to one worker of xdist.
+    items.sort(key=_limit_of, reverse=True)
+    for item in items:
+        if item.get_closest_marker("alone"):
+            item.add_marker(pytest.mark.xdist_group("alone"))
+        if SANITIZED and item.get_closest_marker("measures_memory"):
+            item.add_marker(pytest.mark.skip(reason="memory of a build with sanitizers is not that of the real one"))
+
+
+def _limit_of(item):
+    marker = item.get_closest_marker("limit")
+    return marker.args[0] if marker else LIMIT
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -62,8 +71,7 @@ def _alone(request):
 
 @pytest.fixture(autouse=True)
 def _limit(request, _alone):
-    marker = request.node.get_closest_marker("limit")
-    seconds = (marker.args[0] if marker else LIMIT) * SLOW
+    seconds = _limit_of(request.node) * SLOW
 
     def over(_number, _frame):
         pytest.fail(f"over the limit of {seconds:g} s")

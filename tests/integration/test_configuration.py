@@ -77,7 +77,7 @@ MISTAKES_CONF = {
     "unknown-option": ('"shop.sock";', '"shop.sock";\ncolour = "red";', 4, ["colour"]),
     "unknown-option-in-a-group": ('listen = "127.0.0.1:15008";', 'listen = "127.0.0.1:15008"; speed = 1;', 5, ["speed"]),
     "unknown-option-in-a-list": ('target = "127.0.0.1:80";', 'target = "127.0.0.1:80"; udp = true;', 8, ["udp"]),
-    "syntax": ('instance     = "shop";', 'instance = "shop"\n', None, []),
+    "syntax": ('instance     = "shop";', 'instance = = "shop";', 1, []),
     "unclosed-string": ('"cache"', '"cache', None, []),
     "number-for-a-name": ('instance     = "shop"', "instance = 5", 1, ["instance"]),
     "text-for-a-bool": ("required = true", 'required = "maybe"', 6, ["required"]),
@@ -87,7 +87,7 @@ MISTAKES_CONF = {
     "bad-instance": ('instance     = "shop"', 'instance = "Shop"', 1, ["instance", "a-z"]),
     "bad-trust-domain": ('"shop.example"', '"shop/example"', 2, ["trust_domain"]),
     "bad-outbound-name": ('name = "db"', 'name = "d b"', 6, ["name", "a-z"]),
-    "address-without-a-port": ('"127.0.0.1:3306"', '"127.0.0.1"', 6, ["listen", "port"]),
+    "address-without-a-port": ('"127.0.0.1:3306"', '"127.0.0.1"', 6, ["listen", "HOST:PORT"]),
     "port-0": ('"127.0.0.1:3306"', '"127.0.0.1:0"', 6, ["listen"]),
     "port-too-large": ('"127.0.0.1:3306"', '"127.0.0.1:65536"', 6, ["listen"]),
     "port-with-letters": ('"127.0.0.1:80"', '"127.0.0.1:80x"', 8, ["target"]),
@@ -111,7 +111,7 @@ MISTAKES_CONF = {
     "two-outbounds-at-one-address": ('"127.0.0.1:6379"', '"127.0.0.1:3306"', 7, ["127.0.0.1:3306"]),
     "outbound-at-the-tunnel-address": ('"127.0.0.1:6379"', '"127.0.0.1:15008"', None, ["127.0.0.1:15008"]),
     "registry": ('admin        = "shop.sock";', 'registry = { address = "registry.example:15010"; };', 3, ["registry"]),
-    "option-twice": ('"shop.sock";', '"shop.sock";\nadmin = "other.sock";', 4, ["admin"]),
+    "option-twice": ('"shop.sock";', '"shop.sock";\nadmin = "other.sock";', 4, ["duplicate"]),
 }
 
 MISTAKES_INI = {
@@ -123,7 +123,7 @@ MISTAKES_INI = {
     "bad-instance": ("instance = shop\n", "instance = sh_op\n", 2, ["instance", "a-z"]),
     "text-for-a-bool": ("required = true", "required = maybe", 12, ["required"]),
     "text-for-a-number": ("listen = 127.0.0.1:15008", "listen = 127.0.0.1:15008\nworkers = two", 11, ["workers"]),
-    "address-without-a-port": ("127.0.0.1:80", "127.0.0.1", 15, ["target", "port"]),
+    "address-without-a-port": ("127.0.0.1:80", "127.0.0.1", 15, ["target", "HOST:PORT"]),
     "missing-trust-domain": ("trust_domain = shop.example\n", "", None, ["trust_domain"]),
     "missing-instance-of-a-connection": ("instance = mysql\n", "", 16, ["instance"]),
     "connection-of-no-outbound": ("[connection db]", "[connection dbx]", 16, ["dbx"]),

@@ -18,8 +18,9 @@ VALGRIND = ["valgrind", "--quiet", "--leak-check=full", "--errors-for-leak-kinds
 pytestmark = [
     pytest.mark.skipif(SANITIZED, reason="valgrind cannot run programs with sanitizers"),
     pytest.mark.skipif(not find("valgrind"), reason="valgrind is not installed"),
-    pytest.mark.limit(240),
+    pytest.mark.valgrind,
     pytest.mark.alone,
+    pytest.mark.limit(240),
 ]
 
 
