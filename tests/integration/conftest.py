@@ -1,4 +1,6 @@
-"""What every test has: a limit on its time, a bench to build on, and the sidecars' logs when it fails."""
+"""What every test has: a limit on its time, a bench to build on, and the sidecars' logs when it
+fails.
+"""
 
 import fcntl
 import os
@@ -24,9 +26,15 @@ LIMIT = 60  # seconds a test may take, where it does not say otherwise
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "limit(seconds): how long the test may take, instead of 60 s")
-    config.addinivalue_line("markers", "alone: loads or measures the machine; no two such tests run at once")
-    config.addinivalue_line("markers", "measures_memory: says nothing about programs with sanitizers")
+    config.addinivalue_line(
+        "markers", "limit(seconds): how long the test may take, instead of 60 s"
+    )
+    config.addinivalue_line(
+        "markers", "alone: loads or measures the machine; no two such tests run at once"
+    )
+    config.addinivalue_line(
+        "markers", "measures_memory: says nothing about programs with sanitizers"
+    )
     config.addinivalue_line("markers", "valgrind: runs the sidecars under valgrind")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
@@ -35,13 +43,18 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    # Those that may take long begin first; those that would wait for each other go to one worker of xdist.
+    # Those that may take long begin first; those that would wait for each other go to one worker of
+    # xdist.
     items.sort(key=_limit_of, reverse=True)
     for item in items:
         if item.get_closest_marker("alone"):
             item.add_marker(pytest.mark.xdist_group("alone"))
         if SANITIZED and item.get_closest_marker("measures_memory"):
-            item.add_marker(pytest.mark.skip(reason="memory of a build with sanitizers is not that of the real one"))
+            item.add_marker(
+                pytest.mark.skip(
+                    reason="memory of a build with sanitizers is not that of the real one"
+                )
+            )
 
 
 def _limit_of(item):
@@ -90,10 +103,8 @@ def _ports():
 
 @pytest.fixture(scope="session")
 def workspace():
-    """A folder for what all tests of this process share. Short: paths of sockets end at 107 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix="appnet-", dir="/tmp"))
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    """A folder for what all tests of this process share."""
+    yield from _new_folder()
 
 
 @pytest.fixture(scope="session", name="authority")
@@ -103,6 +114,11 @@ def _authority(workspace):
 
 @pytest.fixture(name="folder")
 def _folder():
+    yield from _new_folder()
+
+
+def _new_folder():
+    # Not below pytest's own: the path of a socket has 107 bytes at the most.
     folder = Path(tempfile.mkdtemp(prefix="appnet-", dir="/tmp"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,6 @@
 """Real applications through the tunnel.
 
-    redis-cli, redis-benchmark, an HTTP client, pgbench -> shop --tunnel--> mysql -> redis-server, nginx, postgres
+    redis-cli, an HTTP client, pgbench -> shop --tunnel--> mysql -> redis-server, nginx, postgres
 """
 
 import hashlib
@@ -39,10 +39,17 @@ def _postgres(lab):
 def test_value_of_64_mib_is_set_and_read_back(redis):
     value = os.urandom(64 * MIB)
     client = ["redis-cli", "-h", "127.0.0.1", "-p", str(redis.port)]
-    stored = subprocess.run([*client, "-x", "set", "big"], input=value, capture_output=True, check=True,
-                            timeout=50 * SLOW)
+    stored = subprocess.run(
+        [*client, "-x", "set", "big"],
+        input=value,
+        capture_output=True,
+        check=True,
+        timeout=50 * SLOW,
+    )
     assert stored.stdout == b"OK\n", stored.stderr
-    read = subprocess.run([*client, "--raw", "get", "big"], capture_output=True, check=True, timeout=50 * SLOW)
+    read = subprocess.run(
+        [*client, "--raw", "get", "big"], capture_output=True, check=True, timeout=50 * SLOW
+    )
     assert len(read.stdout) == len(value) + 1  # redis-cli ends it with a newline
     assert hashlib.sha256(read.stdout[:-1]).digest() == hashlib.sha256(value).digest()
     redis.wait_idle()
@@ -51,15 +58,36 @@ def test_value_of_64_mib_is_set_and_read_back(redis):
 @needs_redis
 @pytest.mark.alone
 @pytest.mark.limit(180)
-@pytest.mark.parametrize("keepalive, requests", [(1, 50000), (0, 10000)], ids=["keepalive", "connection-each"])
+@pytest.mark.parametrize(
+    "keepalive, requests", [(1, 50000), (0, 10000)], ids=["keepalive", "connection-each"]
+)
 def test_redis_benchmark_of_50_clients_has_no_error(redis, keepalive, requests):
-    done = run(["redis-benchmark", "-h", "127.0.0.1", "-p", redis.port, "-c", 50, "-n", requests, "-k", keepalive,
-                "-t", "set,get", "--csv"], timeout=150)
+    done = run(
+        [
+            "redis-benchmark",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            redis.port,
+            "-c",
+            50,
+            "-n",
+            requests,
+            "-k",
+            keepalive,
+            "-t",
+            "set,get",
+            "--csv",
+        ],
+        timeout=150,
+    )
     rates = dict(re.findall(r'^"(SET|GET)","([0-9.]+)"', done.stdout, re.MULTILINE))
     assert set(rates) == {"SET", "GET"}, done.stdout
     assert "error" not in (done.stdout + done.stderr).lower()
     for kind, rate in rates.items():
-        figure(f"redis-benchmark {kind}, 50 clients, keepalive {keepalive}, requests a second", rate)
+        figure(
+            f"redis-benchmark {kind}, 50 clients, keepalive {keepalive}, requests a second", rate
+        )
     redis.wait_idle()
 
 
@@ -89,7 +117,7 @@ def test_download_of_1_gib_has_the_right_checksum(lab):
 
 
 def _write_numbered_blocks(path, size):
-    """Random blocks, no two the same, so that nothing can change places unseen; gives the checksum."""
+    """Blocks, no two the same, so that none can change places unseen; gives the checksum."""
     checksum = hashlib.sha256()
     block = os.urandom(MIB - 8)
     with open(path, "wb") as out:
@@ -105,10 +133,18 @@ def _write_numbered_blocks(path, size):
 @pytest.mark.limit(180)
 @pytest.mark.parametrize("options", [[], ["-C"]], ids=["connections-kept", "connection-each"])
 def test_pgbench_has_no_failed_transaction(postgres, options):
-    environment = {"PGHOST": "127.0.0.1", "PGPORT": str(postgres.port), "PGUSER": "postgres", "PGDATABASE": "postgres",
-                   "PGSSLMODE": "disable", "PGGSSENCMODE": "disable"}
+    environment = {
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(postgres.port),
+        "PGUSER": "postgres",
+        "PGDATABASE": "postgres",
+        "PGSSLMODE": "disable",
+        "PGGSSENCMODE": "disable",
+    }
     run(["pgbench", "-i", "-q"], environment=environment, timeout=80)
-    done = run(["pgbench", "-c", 10, "-j", 2, "-T", 5, *options], environment=environment, timeout=80)
+    done = run(
+        ["pgbench", "-c", 10, "-j", 2, "-T", 5, *options], environment=environment, timeout=80
+    )
     assert re.search(r"number of failed transactions: 0 ", done.stdout), done.stdout
     processed = int(re.search(r"number of transactions actually processed: (\d+)", done.stdout)[1])
     assert processed > 0

@@ -44,13 +44,14 @@ def _mode(path):
 
 
 def _check_refused(done, code=1):
-    """A refusal: the exit status, one clear sentence on standard error, nothing on standard output."""
+    """A refusal: the exit status, words on standard error, nothing on standard output."""
     assert done.returncode == code, (done.stdout, done.stderr)
     assert done.stderr.strip()
     assert done.stdout == ""
 
 
 # ca init
+
 
 def test_ca_init_makes_a_ca(ca):
     assert set(_content(ca)) == {"ca.pem", "ca-key.pem"}
@@ -86,9 +87,25 @@ def test_ca_init_leaves_nothing_half_done(folder):
     assert blocked.read_text(encoding="ascii") == "not a folder"
 
 
-@pytest.mark.parametrize("trust_domain", ["", "Shop.example", "shop_example", "shop..example", ".shop", "shop.", "-shop",
-                                          "shop/example", "spiffe://shop.example", "shop.example:1", "s" * 256,
-                                          "shöp.example", "shop example", "shop\nexample"])
+@pytest.mark.parametrize(
+    "trust_domain",
+    [
+        "",
+        "Shop.example",
+        "shop_example",
+        "shop..example",
+        ".shop",
+        "shop.",
+        "-shop",
+        "shop/example",
+        "spiffe://shop.example",
+        "shop.example:1",
+        "s" * 256,
+        "shöp.example",
+        "shop example",
+        "shop\nexample",
+    ],
+)
 def test_ca_init_refuses_bad_trust_domains(folder, trust_domain):
     done = _init(folder / "ca", trust_domain)
     assert done.returncode in (1, 2)
@@ -109,6 +126,7 @@ def test_private_keys_are_private_whatever_the_umask(folder):
 
 # ca issue
 
+
 def test_ca_issue_makes_a_certificate(ca, folder):
     assert _issue(ca, "shop", folder / "out").returncode == 0
     out = folder / "out"
@@ -128,9 +146,19 @@ def test_ca_issue_makes_a_certificate(ca, folder):
 
 def test_ca_issue_lasts_a_day_by_default(ca, folder):
     assert _issue(ca, "shop", folder / "out").returncode == 0
-    assert run(["openssl", "x509", "-checkend", 23 * 3600, "-in", folder / "out" / "cert.pem"]).returncode == 0
-    assert run(["openssl", "x509", "-checkend", 25 * 3600, "-in", folder / "out" / "cert.pem"],
-               check=False).returncode == 1
+    assert (
+        run(
+            ["openssl", "x509", "-checkend", 23 * 3600, "-in", folder / "out" / "cert.pem"]
+        ).returncode
+        == 0
+    )
+    assert (
+        run(
+            ["openssl", "x509", "-checkend", 25 * 3600, "-in", folder / "out" / "cert.pem"],
+            check=False,
+        ).returncode
+        == 1
+    )
 
 
 @pytest.mark.parametrize("ttl, seconds", [("90s", 90), ("10m", 600), ("2h", 7200), ("3d", 259200)])
@@ -138,11 +166,33 @@ def test_ca_issue_takes_a_ttl(ca, folder, ttl, seconds):
     assert _issue(ca, "shop", folder / "out", "--ttl", ttl).returncode == 0
     certificate = folder / "out" / "cert.pem"
     assert run(["openssl", "x509", "-checkend", seconds - 30, "-in", certificate]).returncode == 0
-    assert run(["openssl", "x509", "-checkend", seconds + 30, "-in", certificate], check=False).returncode == 1
+    assert (
+        run(
+            ["openssl", "x509", "-checkend", seconds + 30, "-in", certificate], check=False
+        ).returncode
+        == 1
+    )
 
 
-@pytest.mark.parametrize("ttl", ["", "0", "0s", "-1h", "1", "h", "1x", "1h30", "1.5h", "9999999999999999999h", "11y",
-                                 "4000d", "1h ", " 1h"])
+@pytest.mark.parametrize(
+    "ttl",
+    [
+        "",
+        "0",
+        "0s",
+        "-1h",
+        "1",
+        "h",
+        "1x",
+        "1h30",
+        "1.5h",
+        "9999999999999999999h",
+        "11y",
+        "4000d",
+        "1h ",
+        " 1h",
+    ],
+)
 def test_ca_issue_refuses_bad_ttls(ca, folder, ttl):
     done = _issue(ca, "shop", folder / "out", f"--ttl={ttl}")
     assert done.returncode in (1, 2), done.stdout
@@ -150,8 +200,24 @@ def test_ca_issue_refuses_bad_ttls(ca, folder, ttl):
     assert not (folder / "out" / "key.pem").exists()
 
 
-@pytest.mark.parametrize("name", ["", "Shop", "shop_1", "-shop", "shop-", "shop.1", "shop/1", "../shop", "s" * 64, "shöp",
-                                  "shop 1", "shop\n", "*"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "Shop",
+        "shop_1",
+        "-shop",
+        "shop-",
+        "shop.1",
+        "shop/1",
+        "../shop",
+        "s" * 64,
+        "shöp",
+        "shop 1",
+        "shop\n",
+        "*",
+    ],
+)
 def test_ca_issue_refuses_bad_names(ca, folder, name):
     done = _appnet("ca", "issue", "--dir", ca, f"--instance={name}", "--out", folder / "out")
     assert done.returncode in (1, 2), done.stdout
@@ -162,7 +228,9 @@ def test_ca_issue_refuses_bad_names(ca, folder, name):
 @pytest.mark.parametrize("name", ["s", "0", "shop-1", "a" * 63, "1-2-3"])
 def test_ca_issue_takes_good_names(ca, folder, name):
     assert _issue(ca, name, folder / "out").returncode == 0
-    assert f"URI:spiffe://shop.example/instance/{name}\n" in _x509(folder / "out" / "cert.pem", "-text")
+    assert f"URI:spiffe://shop.example/instance/{name}\n" in _x509(
+        folder / "out" / "cert.pem", "-text"
+    )
 
 
 def test_ca_issue_again_replaces_all_and_makes_a_new_key(ca, folder):
@@ -205,26 +273,45 @@ def test_ca_issue_refuses_a_ca_key_that_others_can_read(ca, folder):
 
 
 def test_ca_issue_refuses_a_damaged_ca(ca, folder):
-    (ca / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n", encoding="ascii")
+    (ca / "ca.pem").write_text(
+        "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n", encoding="ascii"
+    )
     _check_refused(_issue(ca, "shop", folder / "out"))
 
 
 # Usage
 
-@pytest.mark.parametrize("arguments", [
-    [], ["frobnicate"], ["ca"], ["ca", "frobnicate"], ["ca", "init"], ["ca", "init", "--dir"],
-    ["ca", "init", "--dir", "d"], ["ca", "issue", "--dir", "d"], ["ca", "init", "--no-such-option"],
-    ["status", "--sidecar"], ["status", "-o", "xml"], ["status", "more", "words"],
-    ["ca", "init", "--dir", "d", "--trust-domain", "t", "more"],
-], ids=" ".join)
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["frobnicate"],
+        ["ca"],
+        ["ca", "frobnicate"],
+        ["ca", "init"],
+        ["ca", "init", "--dir"],
+        ["ca", "init", "--dir", "d"],
+        ["ca", "issue", "--dir", "d"],
+        ["ca", "init", "--no-such-option"],
+        ["status", "--sidecar"],
+        ["status", "-o", "xml"],
+        ["status", "more", "words"],
+        ["ca", "init", "--dir", "d", "--trust-domain", "t", "more"],
+    ],
+    ids=" ".join,
+)
 def test_wrong_usage_of_appnet_is_2(arguments, folder):
     done = run([program(APPNET), *arguments], check=False, cwd=folder)
     _check_refused(done, 2)
     assert not list(folder.iterdir())
 
 
-@pytest.mark.parametrize("arguments", [[], ["-c"], ["--no-such-option"], ["--check"], ["-c", "a.conf", "more"]],
-                         ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["-c"], ["--no-such-option"], ["--check"], ["-c", "a.conf", "more"]],
+    ids=" ".join,
+)
 def test_wrong_usage_of_the_sidecar_is_2(arguments, folder):
     _check_refused(run([program(SIDECAR), *arguments], check=False, cwd=folder), 2)
 
@@ -239,9 +326,14 @@ def test_help_and_version(name):
 
 # A sidecar that cannot start
 
+
 def _sidecar_settings(identity, port, instance="shop"):
-    return {"instance": instance, "trust_domain": "shop.example", "identity": identity.settings(),
-            "outbounds": [{"name": "db", "listen": f"127.0.0.1:{port}"}]}
+    return {
+        "instance": instance,
+        "trust_domain": "shop.example",
+        "identity": identity.settings(),
+        "outbounds": [{"name": "db", "listen": f"127.0.0.1:{port}"}],
+    }
 
 
 def _check_does_not_start(lab, identity, *expected, instance="shop"):
@@ -283,5 +375,3 @@ def test_sidecar_refuses_a_certificate_that_its_ca_did_not_sign(lab, authority, 
     identity = authority.issue("shop")
     identity.ca.write_bytes((folder / "other" / "ca.pem").read_bytes())
     _check_does_not_start(lab, identity, "cert.pem")
-
-

@@ -70,7 +70,12 @@ def test_tunnel_port_without_descriptors(lab, mesh):
             sock.close()
         eventually(lambda: answers(mesh.port), what="new streams work again")
     # and a new tunnel can come
-    second = lab.sidecar("second-shop", {
-        **mesh.source_settings, "admin": str(lab.folder / "second.sock"),
-        "outbounds": [{"name": "db", "required": True, "listen": f"127.0.0.1:{lab.port()}"}]})
+    second = lab.sidecar(
+        "second-shop",
+        {
+            **mesh.source_settings,
+            "admin": str(lab.folder / "second.sock"),
+            "outbounds": [{"name": "db", "required": True, "listen": f"127.0.0.1:{lab.port()}"}],
+        },
+    )
     second.wait_status("ESTABLISHED")

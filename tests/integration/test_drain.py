@@ -11,7 +11,15 @@ import pytest
 
 from support.environment import SLOW
 from support.servers import Blaster, Echo
-from support.sockets import answers, connect, discard, ends_in_reset, exchange, read_exactly, read_to_end
+from support.sockets import (
+    answers,
+    connect,
+    discard,
+    ends_in_reset,
+    exchange,
+    read_exactly,
+    read_to_end,
+)
 from support.wait import eventually
 
 MIB = 1 << 20
@@ -92,8 +100,12 @@ def test_source_knows_that_its_tunnel_drains(mesh):
     with mesh.connect() as client:
         exchange(client)
         _begin_drain(mesh.target)
-        eventually(lambda: any(tunnel["state"] == "draining" for tunnel in mesh.source.status()["tunnels"]),
-                   what="the tunnel is shown as draining")
+        eventually(
+            lambda: any(
+                tunnel["state"] == "draining" for tunnel in mesh.source.status()["tunnels"]
+            ),
+            what="the tunnel is shown as draining",
+        )
         _finish(client)
     mesh.target.check_end(mesh.target.wait())
 

@@ -1,4 +1,5 @@
-"""A FIN is passed on as a FIN, and the other direction stays open for as long as the application wants it.
+"""A FIN is passed on as a FIN, and the other direction stays open for as long as the application
+wants it.
 
     client -> shop --tunnel--> mysql -> server
 """

@@ -1,6 +1,8 @@
-"""What is not TLS, sent to the tunnel port: dropped, said in the log, and no trouble for anybody else.
+"""What is not TLS, sent to the tunnel port: dropped, said in the log, and no trouble for anybody
+else.
 
-    something -> mysql (tunnel port)          client -> shop --tunnel--> mysql -> echo, all the while
+    something -> mysql (tunnel port)
+    client -> shop --tunnel--> mysql -> echo, all the while
 """
 
 import os
@@ -23,16 +25,19 @@ def _mesh(lab):
     return lab.mesh(lab.serve(Echo).port)
 
 
-@pytest.mark.parametrize("data", [
-    pytest.param(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", id="plain-http"),
-    pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="http2-without-tls"),
-    pytest.param(os.urandom(4096), id="garbage"),
-    pytest.param(b"\x16\x03\x01\xff\xff" + b"\x01" * 70000, id="record-that-is-too-long"),
-    pytest.param(b"\x16\x03\x01\x00\x05\x01\xff\xff\xff\x00", id="hello-that-is-too-long"),
-    pytest.param(b"\x16\x03\x01\x00\x00" * 1000, id="empty-records"),
-    pytest.param(b"\x15\x03\x03\x00\x02\x01\x5a" * 1000, id="warnings"),
-    pytest.param(b"\x80" + bytes(2000), id="ssl2"),
-])
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", id="plain-http"),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="http2-without-tls"),
+        pytest.param(os.urandom(4096), id="garbage"),
+        pytest.param(b"\x16\x03\x01\xff\xff" + b"\x01" * 70000, id="record-that-is-too-long"),
+        pytest.param(b"\x16\x03\x01\x00\x05\x01\xff\xff\xff\x00", id="hello-that-is-too-long"),
+        pytest.param(b"\x16\x03\x01\x00\x00" * 1000, id="empty-records"),
+        pytest.param(b"\x15\x03\x03\x00\x02\x01\x5a" * 1000, id="warnings"),
+        pytest.param(b"\x80" + bytes(2000), id="ssl2"),
+    ],
+)
 def test_garbage_is_refused(mesh, data):
     usage = Usage(mesh.target)
     since = mesh.target.log.position()
@@ -80,7 +85,7 @@ def test_slow_handshakes_are_dropped(mesh):
 
         def drip(position=iter(range(len(hello)))):
             try:
-                sock.send(hello[next(position):][:1])
+                sock.send(hello[next(position) :][:1])
                 sock.settimeout(0.1)
                 dropped["yes"] = sock.recv(1) == b""
             except TimeoutError:

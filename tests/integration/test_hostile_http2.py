@@ -1,6 +1,8 @@
-"""A peer with a good certificate that does not behave: its own connection suffers, nothing else does.
+"""A peer with a good certificate that does not behave: its own connection suffers, nothing else
+does.
 
-    hand-made HTTP/2 as shop -> mysql -> echo          client -> shop --tunnel--> mysql -> echo, all the while
+    hand-made HTTP/2 as shop -> mysql -> echo
+    client -> shop --tunnel--> mysql -> echo, all the while
 """
 
 import struct
@@ -37,7 +39,9 @@ def _peer(lab, mesh, authority):
 
 @pytest.fixture(name="undisturbed", autouse=True)
 def _undisturbed(mesh):
-    """Whatever the test does: a stream of shop goes on, a new one works, and nothing is kept of the other's."""
+    """Whatever the test does: a stream of shop goes on, a new one works, and nothing is kept of the
+    other's.
+    """
     with mesh.connect() as client:
         exchange(client)
         usage = Usage(mesh.target)
@@ -48,10 +52,26 @@ def _undisturbed(mesh):
 
 def frame(kind, flags, stream, payload=b""):
     """Any frame, RFC 9113 section 4.1."""
-    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+    return (
+        struct.pack(">I", len(payload))[1:]
+        + bytes([kind, flags])
+        + struct.pack(">I", stream)
+        + payload
+    )
 
 
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+(
+    DATA,
+    HEADERS,
+    PRIORITY,
+    RST_STREAM,
+    SETTINGS,
+    PUSH,
+    PING,
+    GOAWAY,
+    WINDOW_UPDATE,
+    CONTINUATION,
+) = range(10)
 
 
 def test_connect_reaches_the_application(peer):
@@ -71,6 +91,7 @@ def test_connect_ends_with_a_fin_of_both(peer, undisturbed):
 
 # Probes
 
+
 def test_probe_says_204_and_opens_no_stream(mesh, peer):
     opened = mesh.target.status()["streams"]["opened"]
     _, answer = peer.ask("OPTIONS", end=True)
@@ -84,7 +105,9 @@ def test_probe_of_what_is_not_allowed_says_403(peer):
 
 
 def test_probe_of_an_inbound_that_does_not_exist_says_404(mesh, peer):
-    _, answer = peer.ask("OPTIONS", authority=f"graph.mysql.shop.example:{mesh.tunnel_port}", end=True)
+    _, answer = peer.ask(
+        "OPTIONS", authority=f"graph.mysql.shop.example:{mesh.tunnel_port}", end=True
+    )
     assert (answer.status, answer.reason) == (404, "interface-withdrawn")
 
 
@@ -96,39 +119,45 @@ def test_probe_of_a_closed_application_says_503(echo, peer):
 
 # Requests that are refused
 
+
 def _check_never_dialled(echo, before):
-    assert echo.accepted == before, "the application was dialled for a request that had to be refused"
+    assert (
+        echo.accepted == before
+    ), "the application was dialled for a request that had to be refused"
 
 
-@pytest.mark.parametrize("authority_text", [
-    "graph.mysql.shop.example:{port}",
-    "sql.other.shop.example:{port}",
-    "sql.mysql.bakery.example:{port}",
-    "sql.mysql:{port}",
-    "sql:{port}",
-    "mysql.shop.example:{port}",
-    "x.sql.mysql.shop.example:{port}",
-    "SQL.MYSQL.SHOP.EXAMPLE:{port}",
-    "sql.mysql.shop.example.:{port}",
-    ".sql.mysql.shop.example:{port}",
-    "sql..mysql.shop.example:{port}",
-    "sql.mysql.shop.example",
-    "sql.mysql.shop.example:",
-    "sql.mysql.shop.example:0",
-    "sql.mysql.shop.example:65536",
-    "sql.mysql.shop.example:-1",
-    "sql.mysql.shop.example:1e3",
-    "sql.mysql.shop.example: {port}",
-    "shop@sql.mysql.shop.example:{port}",
-    "sql.mysql.shop.example:{port}/x",
-    "sql\x00.mysql.shop.example:{port}",
-    "127.0.0.1:{port}",
-    "[::1]:{port}",
-    "*:{port}",
-    ":{port}",
-    "",
-    "a" * 300 + ":{port}",
-])
+@pytest.mark.parametrize(
+    "authority_text",
+    [
+        "graph.mysql.shop.example:{port}",
+        "sql.other.shop.example:{port}",
+        "sql.mysql.bakery.example:{port}",
+        "sql.mysql:{port}",
+        "sql:{port}",
+        "mysql.shop.example:{port}",
+        "x.sql.mysql.shop.example:{port}",
+        "SQL.MYSQL.SHOP.EXAMPLE:{port}",
+        "sql.mysql.shop.example.:{port}",
+        ".sql.mysql.shop.example:{port}",
+        "sql..mysql.shop.example:{port}",
+        "sql.mysql.shop.example",
+        "sql.mysql.shop.example:",
+        "sql.mysql.shop.example:0",
+        "sql.mysql.shop.example:65536",
+        "sql.mysql.shop.example:-1",
+        "sql.mysql.shop.example:1e3",
+        "sql.mysql.shop.example: {port}",
+        "shop@sql.mysql.shop.example:{port}",
+        "sql.mysql.shop.example:{port}/x",
+        "sql\x00.mysql.shop.example:{port}",
+        "127.0.0.1:{port}",
+        "[::1]:{port}",
+        "*:{port}",
+        ":{port}",
+        "",
+        "a" * 300 + ":{port}",
+    ],
+)
 def test_authority_of_nothing_here_is_refused(mesh, echo, peer, authority_text):
     before = echo.accepted
     _, answer = peer.ask(authority=authority_text.format(port=mesh.tunnel_port))
@@ -137,7 +166,9 @@ def test_authority_of_nothing_here_is_refused(mesh, echo, peer, authority_text):
     _check_never_dialled(echo, before)
 
 
-@pytest.mark.parametrize("outbound", ["other", "DB", "db ", "db,other", "", "db\x00", "x" * 5000], ids=repr)
+@pytest.mark.parametrize(
+    "outbound", ["other", "DB", "db ", "db,other", "", "db\x00", "x" * 5000], ids=repr
+)
 def test_outbound_that_is_not_allowed_is_refused(echo, peer, outbound):
     before = echo.accepted
     _, answer = peer.ask(outbound=outbound)
@@ -169,9 +200,13 @@ def test_other_methods_are_refused(echo, peer, method):
 
 def test_identity_in_a_header_counts_for_nothing(mesh, lab, authority):
     peer = lab.add(Peer(mesh, authority.identity("intruder")))
-    _, answer = peer.ask(extra=[
-        ("appnet-instance", "shop"), ("x-forwarded-client-cert", "URI=spiffe://shop.example/instance/shop"),
-        ("forwarded", "for=shop")])
+    _, answer = peer.ask(
+        extra=[
+            ("appnet-instance", "shop"),
+            ("x-forwarded-client-cert", "URI=spiffe://shop.example/instance/shop"),
+            ("forwarded", "for=shop"),
+        ]
+    )
     assert (answer.status, answer.reason) == (403, "not-authorised")
     mesh.target.wait_log("stream refused", peer="intruder", reason="not-authorised")
 
@@ -185,8 +220,11 @@ def test_refused_stream_leaves_the_connection_usable(peer):
     peer.echo(stream)
 
 
-@pytest.mark.parametrize("size, count", [(10000, 1), (100, 200), (60000, 1)],
-                         ids=["one-of-10000-bytes", "200-of-100-bytes", "one-of-60000-bytes"])
+@pytest.mark.parametrize(
+    "size, count",
+    [(10000, 1), (100, 200), (60000, 1)],
+    ids=["one-of-10000-bytes", "200-of-100-bytes", "one-of-60000-bytes"],
+)
 def test_too_many_header_bytes_are_refused(echo, peer, undisturbed, size, count):
     before = echo.accepted
     stream = peer.request(extra=[(f"x-{number}", "v" * size) for number in range(count)])
@@ -204,31 +242,42 @@ def test_what_a_peer_sends_cannot_forge_a_log_line(mesh, peer):
     mesh.ask()
     mesh.target.wait_log("stream opened", since)
     assert not mesh.target.log.other
-    assert not any("forged" in key or key == "level" for line in mesh.target.log.lines for key in line)
+    assert not any(
+        "forged" in key or key == "level" for line in mesh.target.log.lines for key in line
+    )
 
 
 # Frames that are wrong
 
-@pytest.mark.parametrize("data", [
-    pytest.param(frame(DATA, 0, 0, b"x"), id="data-on-stream-0"),
-    pytest.param(frame(DATA, 0, 99, b"x"), id="data-on-an-idle-stream"),
-    pytest.param(frame(HEADERS, 4, 2, b"\x82"), id="headers-on-an-even-stream"),
-    pytest.param(frame(HEADERS, 4, 1, b"\xff\xff\xff\xff\xff\xff\xff\xff"), id="hpack-garbage"),
-    pytest.param(frame(HEADERS, 0, 1, b"\x82") + frame(PING, 0, 0, bytes(8)), id="headers-without-continuation"),
-    pytest.param(frame(CONTINUATION, 4, 1, b"\x82"), id="continuation-of-nothing"),
-    pytest.param(frame(SETTINGS, 0, 0, b"\x00\x04\xff\xff\xff\xff"), id="window-too-large"),
-    pytest.param(frame(SETTINGS, 0, 0, b"\x00\x05\x00\x00\x00\x01"), id="frame-size-too-small"),
-    pytest.param(frame(SETTINGS, 0, 0, b"\x00"), id="settings-cut-short"),
-    pytest.param(frame(SETTINGS, 1, 0, bytes(6)), id="settings-ack-with-content"),
-    pytest.param(frame(PING, 0, 0, b"x"), id="ping-cut-short"),
-    pytest.param(frame(PING, 0, 1, bytes(8)), id="ping-on-a-stream"),
-    pytest.param(frame(RST_STREAM, 0, 99, bytes(4)), id="reset-of-an-idle-stream"),
-    pytest.param(frame(WINDOW_UPDATE, 0, 0, bytes(4)), id="window-update-of-0"),
-    pytest.param(frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff") * 2, id="window-over-its-limit"),
-    pytest.param(frame(PUSH, 4, 1, bytes(5)), id="push-from-a-client"),
-    pytest.param(b"\xff\xff\xff\x00\x00\x00\x00\x00\x01", id="frame-that-is-too-long"),
-    pytest.param(frame(DATA, 0, 1, bytes(20000)), id="data-over-the-frame-size"),
-])
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(frame(DATA, 0, 0, b"x"), id="data-on-stream-0"),
+        pytest.param(frame(DATA, 0, 99, b"x"), id="data-on-an-idle-stream"),
+        pytest.param(frame(HEADERS, 4, 2, b"\x82"), id="headers-on-an-even-stream"),
+        pytest.param(frame(HEADERS, 4, 1, b"\xff\xff\xff\xff\xff\xff\xff\xff"), id="hpack-garbage"),
+        pytest.param(
+            frame(HEADERS, 0, 1, b"\x82") + frame(PING, 0, 0, bytes(8)),
+            id="headers-without-continuation",
+        ),
+        pytest.param(frame(CONTINUATION, 4, 1, b"\x82"), id="continuation-of-nothing"),
+        pytest.param(frame(SETTINGS, 0, 0, b"\x00\x04\xff\xff\xff\xff"), id="window-too-large"),
+        pytest.param(frame(SETTINGS, 0, 0, b"\x00\x05\x00\x00\x00\x01"), id="frame-size-too-small"),
+        pytest.param(frame(SETTINGS, 0, 0, b"\x00"), id="settings-cut-short"),
+        pytest.param(frame(SETTINGS, 1, 0, bytes(6)), id="settings-ack-with-content"),
+        pytest.param(frame(PING, 0, 0, b"x"), id="ping-cut-short"),
+        pytest.param(frame(PING, 0, 1, bytes(8)), id="ping-on-a-stream"),
+        pytest.param(frame(RST_STREAM, 0, 99, bytes(4)), id="reset-of-an-idle-stream"),
+        pytest.param(frame(WINDOW_UPDATE, 0, 0, bytes(4)), id="window-update-of-0"),
+        pytest.param(
+            frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff") * 2, id="window-over-its-limit"
+        ),
+        pytest.param(frame(PUSH, 4, 1, bytes(5)), id="push-from-a-client"),
+        pytest.param(b"\xff\xff\xff\x00\x00\x00\x00\x00\x01", id="frame-that-is-too-long"),
+        pytest.param(frame(DATA, 0, 1, bytes(20000)), id="data-over-the-frame-size"),
+    ],
+)
 def test_wrong_frame_ends_the_connection(mesh, peer, undisturbed, data):
     peer.ask("OPTIONS", end=True)
     peer.send_raw(data)
@@ -240,14 +289,15 @@ def test_wrong_frame_ends_the_connection(mesh, peer, undisturbed, data):
 
 
 def test_unknown_frames_are_ignored(peer):
-    peer.send_raw(frame(0xbe, 0xff, 0, b"who knows") * 10)
+    peer.send_raw(frame(0xBE, 0xFF, 0, b"who knows") * 10)
     stream, answer = peer.ask()
     assert answer.status == 200
     peer.echo(stream)
 
 
 def test_data_beyond_the_window_is_refused(lab, authority):
-    # into a server that reads nothing: a peer that minds no window gets an error, and the target no memory
+    # into a server that reads nothing: a peer that minds no window gets an error, and the target no
+    # memory
     mesh = lab.mesh(lab.serve(Stalled).port)
     peer = lab.add(Peer(mesh, authority.identity("shop")))
     before = mesh.target.memory()
@@ -258,12 +308,16 @@ def test_data_beyond_the_window_is_refused(lab, authority):
         if peer.ended or answer.reset is not None or peer.goaway is not None:
             break
         peer.pump()
-    peer.wait(lambda: answer.reset is not None or peer.goaway is not None, "the stream or the connection is ended")
+    peer.wait(
+        lambda: answer.reset is not None or peer.goaway is not None,
+        "the stream or the connection is ended",
+    )
     assert mesh.target.memory() - before < MEMORY
 
 
 def test_data_for_a_refused_stream_does_not_use_up_the_connection(peer):
-    # what a refused stream sent before it knew counts for the window of the connection, and is given back
+    # what a refused stream sent before it knew counts for the window of the connection, and is
+    # given back
     for _ in range(40):
         stream = peer.request(outbound="other")
         peer.h2.send_data(stream, bytes(16000))
@@ -276,6 +330,7 @@ def test_data_for_a_refused_stream_does_not_use_up_the_connection(peer):
 
 
 # Floods
+
 
 def _wait_flood_over(peer, timeout=FLOOD):
     """Until the other side has answered everything, or ended the connection."""
@@ -321,8 +376,12 @@ def test_open_streams_have_a_limit(lab, authority):
     peer.ask("OPTIONS", end=True)
     limit = peer.h2.remote_settings.max_concurrent_streams
     streams = [peer.request() for _ in range(limit + 50)]
-    peer.wait(lambda: all(peer.exchange(stream).answered for stream in streams) or peer.goaway is not None,
-              "all are answered", timeout=30)
+    peer.wait(
+        lambda: all(peer.exchange(stream).answered for stream in streams)
+        or peer.goaway is not None,
+        "all are answered",
+        timeout=30,
+    )
     assert sum(peer.exchange(stream).accepted for stream in streams) <= limit
     peer.close()
     usage.wait_unchanged()
@@ -336,8 +395,10 @@ def test_rapid_reset_is_no_harm(mesh, peer, undisturbed):
         if peer.ended or peer.goaway is not None:
             break
         stream = peer.h2.get_next_available_stream_id()
-        peer.h2.send_headers(stream, [(":method", "CONNECT"), (":authority", peer.authority),
-                                      ("appnet-outbound", "db")])
+        peer.h2.send_headers(
+            stream,
+            [(":method", "CONNECT"), (":authority", peer.authority), ("appnet-outbound", "db")],
+        )
         peer.h2.reset_stream(stream, 8)
         if stream % 100 == 1:
             peer.flush()
@@ -348,13 +409,16 @@ def test_rapid_reset_is_no_harm(mesh, peer, undisturbed):
     undisturbed.wait_unchanged()
 
 
-@pytest.mark.parametrize("data", [
-    pytest.param(frame(PING, 0, 0, bytes(8)), id="ping"),
-    pytest.param(frame(SETTINGS, 0, 0), id="settings"),
-    pytest.param(frame(PRIORITY, 0, 1, b"\x00\x00\x00\x03\x00"), id="priority"),
-    pytest.param(frame(WINDOW_UPDATE, 0, 1, b"\x00\x00\x00\x01"), id="window-update"),
-    pytest.param(frame(0xbe, 0, 0, bytes(100)), id="unknown"),
-])
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(frame(PING, 0, 0, bytes(8)), id="ping"),
+        pytest.param(frame(SETTINGS, 0, 0), id="settings"),
+        pytest.param(frame(PRIORITY, 0, 1, b"\x00\x00\x00\x03\x00"), id="priority"),
+        pytest.param(frame(WINDOW_UPDATE, 0, 1, b"\x00\x00\x00\x01"), id="window-update"),
+        pytest.param(frame(0xBE, 0, 0, bytes(100)), id="unknown"),
+    ],
+)
 @pytest.mark.limit(120)
 def test_flood_of_frames_is_no_harm(mesh, peer, undisturbed, data):
     peer.ask()
@@ -412,10 +476,14 @@ def test_reader_with_a_window_of_nothing_costs_no_memory(lab, authority):
     mesh = lab.mesh(lab.serve(Blaster, 1 << 40).port)
     usage = Usage(mesh.target)
     before = mesh.target.memory()
-    peer = lab.add(Peer(mesh, authority.identity("shop"),
-                        {h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0}))
+    peer = lab.add(
+        Peer(mesh, authority.identity("shop"), {h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    )
     streams = [peer.request() for _ in range(100)]
-    peer.wait(lambda: all(peer.exchange(stream).status == 200 for stream in streams), "100 streams are open")
+    peer.wait(
+        lambda: all(peer.exchange(stream).status == 200 for stream in streams),
+        "100 streams are open",
+    )
     assert not any(peer.exchange(stream).data for stream in streams)
     assert mesh.target.memory() - before < MEMORY
     peer.close()
@@ -427,4 +495,6 @@ def test_peer_that_goes_without_a_word_leaves_nothing(mesh, peer, undisturbed):
     mesh.target.wait_streams(len(streams) + 1)
     peer.close()
     undisturbed.wait_unchanged()
-    eventually(lambda: mesh.target.log.find("stream closed", reason="tunnel-lost"), what="they are lost")
+    eventually(
+        lambda: mesh.target.log.find("stream closed", reason="tunnel-lost"), what="they are lost"
+    )

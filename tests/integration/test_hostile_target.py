@@ -1,4 +1,5 @@
-"""A target with a good certificate that does not behave: the application gets a reset, the sidecar goes on.
+"""A target with a good certificate that does not behave: the application gets a reset, the sidecar
+goes on.
 
     client -> shop --TLS--> a hand-made target
 """
@@ -28,20 +29,28 @@ def _source(lab, answer=None):
 
 
 def _on_connect(action):
-    """An answer function that accepts probes, and has `action(session, stream)` deal with streams."""
+    """An answer that accepts probes, and has `action(session, stream)` deal with streams."""
+
     def answer(session, stream, headers):
         if headers[":method"] == "CONNECT":
             action(session, stream)
         else:
             accept(session, stream, headers)
+
     return answer
 
 
 def _only_stream(target):
     """The exchange of the one CONNECT that has come."""
+
     def found():
-        return [exchange for session in list(target.sessions) for exchange in list(session.exchanges.values())
-                if exchange.headers.get(":method") == "CONNECT"]
+        return [
+            exchange
+            for session in list(target.sessions)
+            for exchange in list(session.exchanges.values())
+            if exchange.headers.get(":method") == "CONNECT"
+        ]
+
     return eventually(found, what="a CONNECT comes")[0]
 
 
@@ -53,7 +62,9 @@ def test_request_says_who_and_where(lab):
         stream = _only_stream(target)
         assert stream.headers[":authority"].startswith("sql.mysql.shop.example:")
         assert stream.headers["appnet-outbound"] == "db"
-        assert ":path" not in stream.headers and ":scheme" not in stream.headers  # RFC 9113 section 8.5
+        assert (
+            ":path" not in stream.headers and ":scheme" not in stream.headers
+        )  # RFC 9113 section 8.5
         eventually(lambda: stream.data == b"hello", what="the data comes")
 
 
@@ -63,7 +74,9 @@ def test_data_is_sent_before_the_answer(lab):
     with mesh.connect() as client:
         client.sendall(b"early")
         stream = _only_stream(target)
-        eventually(lambda: stream.data == b"early", what="data comes though the stream is not answered")
+        eventually(
+            lambda: stream.data == b"early", what="data comes though the stream is not answered"
+        )
 
 
 def test_answer_that_never_comes_does_not_hold_the_application_for_ever_after_it_leaves(lab):
@@ -77,7 +90,9 @@ def test_answer_that_never_comes_does_not_hold_the_application_for_ever_after_it
 
 @pytest.mark.parametrize("code", [1, 2, 7, 8, 11])
 def test_reset_instead_of_an_answer(lab, code):
-    mesh, _ = _source(lab, _on_connect(lambda session, stream: session.h2.reset_stream(stream, code)))
+    mesh, _ = _source(
+        lab, _on_connect(lambda session, stream: session.h2.reset_stream(stream, code))
+    )
     mesh.wait_established()
     usage = Usage(mesh.source)
     assert is_reset_at(mesh.port, b"x")
@@ -94,7 +109,9 @@ def test_answer_of_another_status(lab, status):
 
 def test_refusal_with_a_forged_reason_forges_no_log_line(lab):
     reason = 'x" detail="y\\" z'
-    mesh, _ = _source(lab, _on_connect(lambda session, stream: respond(session, stream, 403, reason)))
+    mesh, _ = _source(
+        lab, _on_connect(lambda session, stream: respond(session, stream, 403, reason))
+    )
     mesh.wait_established()
     assert is_reset_at(mesh.port)
     mesh.source.wait_log("stream refused", side="source")
@@ -171,8 +188,15 @@ def test_goaway_moves_new_streams_to_a_new_tunnel(lab):
         eventually(lambda: len(target.sessions) > 1, what="another tunnel is dialled")
         with mesh.connect() as second:
             second.sendall(b"y")
-            eventually(lambda: any(e.data == b"y" for s in target.sessions if s is not session
-                                   for e in list(s.exchanges.values())), what="the second stream is on another tunnel")
+            eventually(
+                lambda: any(
+                    e.data == b"y"
+                    for s in target.sessions
+                    if s is not session
+                    for e in list(s.exchanges.values())
+                ),
+                what="the second stream is on another tunnel",
+            )
 
 
 def test_handshake_that_never_ends_is_given_up(lab):
@@ -200,15 +224,20 @@ def test_dead_target_does_not_delay_the_other_connections(lab):
     mesh = lab.mesh(fake.port, start=False)
     port = lab.port()
     connection = mesh.source_settings["connections"][0]
-    mesh.source_settings["outbounds"].append({"name": "dead", "required": False, "listen": f"127.0.0.1:{port}"})
+    mesh.source_settings["outbounds"].append(
+        {"name": "dead", "required": False, "listen": f"127.0.0.1:{port}"}
+    )
     mesh.source_settings["connections"] = [
         {**connection, "address": fake.address},
-        {**connection, "outbound": "dead", "instance": "gone", "address": silent.address}]
+        {**connection, "outbound": "dead", "instance": "gone", "address": silent.address},
+    ]
     mesh.start_source()
     mesh.wait_established()
     waiting = [connect(port) for _ in range(20)]
     with mesh.connect() as client:
         client.sendall(b"x")
-        eventually(lambda: _only_stream(fake).data == b"x", what="the other connection carries data")
+        eventually(
+            lambda: _only_stream(fake).data == b"x", what="the other connection carries data"
+        )
     for client in waiting:
         client.close()

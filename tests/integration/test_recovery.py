@@ -25,7 +25,10 @@ def _mesh(lab):
 
 def _seconds_until_it_answers(mesh):
     begin = time.monotonic()
-    eventually(lambda: answers(mesh.port), what=lambda: f"streams get through again:\n{mesh.source.log.tail()}")
+    eventually(
+        lambda: answers(mesh.port),
+        what=lambda: f"streams get through again:\n{mesh.source.log.tail()}",
+    )
     return time.monotonic() - begin
 
 

@@ -31,8 +31,10 @@ def _mesh(lab):
     return lab.mesh(lab.serve(Echo).port)
 
 
-# Certificates that are wrong for the instance they are made for, by name. A sidecar would not start with most of
+# Certificates that are wrong for the instance they are made for, by name. A sidecar would not start
+# with most of
 # them, so that their bearers are made by hand here.
+
 
 def _of_another_trust_domain(authority, instance):
     return authority.forge("domain", f"URI:spiffe://bakery.example/instance/{instance}")
@@ -86,14 +88,30 @@ def _expired(authority, instance):
     return authority.expired(instance)
 
 
-ODD = [_of_another_trust_domain, _with_two_uris, _with_its_uri_twice, _with_a_web_address_beside, _without_a_name,
-       _with_a_dns_name_only, _with_upper_case, _with_more_path, _with_a_port, _of_no_instance, _of_the_ca_itself,
-       _that_may_sign, _expired]
-each_odd_one = pytest.mark.parametrize("make", ODD, ids=lambda make: make.__name__.strip("_").replace("_", "-"))
+ODD = [
+    _of_another_trust_domain,
+    _with_two_uris,
+    _with_its_uri_twice,
+    _with_a_web_address_beside,
+    _without_a_name,
+    _with_a_dns_name_only,
+    _with_upper_case,
+    _with_more_path,
+    _with_a_port,
+    _of_no_instance,
+    _of_the_ca_itself,
+    _that_may_sign,
+    _expired,
+]
+each_odd_one = pytest.mark.parametrize(
+    "make", ODD, ids=lambda make: make.__name__.strip("_").replace("_", "-")
+)
 
 
 def _check_target_refuses(mesh, identity):
-    """A bearer of `identity` gets no HTTP/2, the target says so and keeps nothing, and shop is undisturbed."""
+    """A bearer of `identity` gets no HTTP/2, the target says so and keeps nothing, and shop is
+    undisturbed.
+    """
     usage = Usage(mesh.target)
     since = mesh.target.log.position()
     assert is_refused_by_tls(mesh.tunnel_port, identity)
@@ -119,7 +137,9 @@ def test_target_refuses_a_source_without_a_certificate(mesh):
 
 
 def test_target_refuses_a_certificate_that_is_not_for_clients(mesh, authority):
-    _check_target_refuses(mesh, authority.forge("server-only", f"URI:{DOMAIN}shop", usage="serverAuth"))
+    _check_target_refuses(
+        mesh, authority.forge("server-only", f"URI:{DOMAIN}shop", usage="serverAuth")
+    )
 
 
 def test_target_says_why_it_refused(mesh, authority):
@@ -128,21 +148,28 @@ def test_target_says_why_it_refused(mesh, authority):
 
 # The source refuses a target
 
+
 def _check_source_refuses(lab, identity):
-    """shop, connected to a target that bears `identity`: no request reaches it, the application is reset."""
+    """shop, connected to a target that bears `identity`: no request reaches it, the application is
+    reset.
+    """
     fake = lab.add(FakeTarget(lab.port(), identity))
     mesh = lab.mesh(fake.port, start=False)
     mesh.source_settings["connections"][0]["address"] = fake.address
     mesh.start_source()
     failed = mesh.source.wait_status("FAILED", "tls-refused")
     assert failed["detail"]
-    line = mesh.source.wait_log("tunnel refused", side="source", reason="tls-refused", expected="mysql")
+    line = mesh.source.wait_log(
+        "tunnel refused", side="source", reason="tls-refused", expected="mysql"
+    )
     assert line["address"] == fake.address
     assert line["detail"]
     mesh.source.wait_log("connection state", outbound="db", status="FAILED", reason="tls-refused")
     usage = Usage(mesh.source)
     assert is_reset_at(mesh.port, b"secret")
-    assert all(not session.exchanges for session in fake.sessions), "the target got to see a request"
+    assert all(
+        not session.exchanges for session in fake.sessions
+    ), "the target got to see a request"
     usage.wait_unchanged()
     return failed
 
@@ -164,7 +191,9 @@ def test_source_refuses_a_target_with_the_name_of_another_instance(lab, authorit
 
 
 def test_source_refuses_a_certificate_that_is_not_for_servers(lab, authority):
-    _check_source_refuses(lab, authority.forge("client-only", f"URI:{DOMAIN}mysql", usage="clientAuth"))
+    _check_source_refuses(
+        lab, authority.forge("client-only", f"URI:{DOMAIN}mysql", usage="clientAuth")
+    )
 
 
 def test_source_refuses_a_real_target_of_another_ca(lab, other):
@@ -202,6 +231,7 @@ def test_target_of_another_real_instance_is_refused(lab, authority):
 
 # Identity comes from the leaf alone
 
+
 def test_name_of_an_intermediate_is_nobodys(lab, open_ca):
     mesh = lab.mesh(lab.serve(Echo).port, start=False)
     mesh.target_settings["identity"] = open_ca.identity("mysql").settings()
@@ -226,8 +256,12 @@ def test_leaf_counts_whatever_its_intermediate_is_called(lab, open_ca):
 
 def test_own_certificate_from_below_an_intermediate_works(lab, open_ca):
     mesh = lab.mesh(lab.serve(Echo).port, start=False)
-    mesh.target_settings["identity"] = open_ca.below_intermediate("m", "", f"URI:{DOMAIN}mysql").settings()
-    mesh.source_settings["identity"] = open_ca.below_intermediate("s", "", f"URI:{DOMAIN}shop").settings()
+    mesh.target_settings["identity"] = open_ca.below_intermediate(
+        "m", "", f"URI:{DOMAIN}mysql"
+    ).settings()
+    mesh.source_settings["identity"] = open_ca.below_intermediate(
+        "s", "", f"URI:{DOMAIN}shop"
+    ).settings()
     mesh.start()
     mesh.ask()
 
@@ -235,9 +269,11 @@ def test_own_certificate_from_below_an_intermediate_works(lab, open_ca):
 def test_two_cas_in_the_bundle_are_both_trusted(lab, authority, other):
     # as in the middle of a rotation: shop still has the old CA's certificate, mysql the new one's
     mesh = lab.mesh(lab.serve(Echo).port, start=False)
-    mesh.source_settings["identity"] = authority.identity("shop").trusting(
-        lab.folder / "s", authority, other).settings()
-    mesh.target_settings["identity"] = other.identity("mysql").trusting(
-        lab.folder / "m", other, authority).settings()
+    mesh.source_settings["identity"] = (
+        authority.identity("shop").trusting(lab.folder / "s", authority, other).settings()
+    )
+    mesh.target_settings["identity"] = (
+        other.identity("mysql").trusting(lab.folder / "m", other, authority).settings()
+    )
     mesh.start()
     mesh.ask()

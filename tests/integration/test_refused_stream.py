@@ -1,4 +1,5 @@
-"""The target decides who may reach what; its refusal reaches the application, the status and both logs.
+"""The target decides who may reach what; its refusal reaches the application, the status and both
+logs.
 
     client -> shop --tunnel--> mysql -> echo
 """
@@ -16,7 +17,7 @@ def _mesh(lab):
 
 
 def _check_refused(mesh, reason, code):
-    """FAILED with the reason; connections are reset at once; the lines are there; nothing is kept."""
+    """FAILED with the reason; connections are reset; the lines are there; nothing is kept."""
     failed = mesh.source.wait_status("FAILED", reason)
     assert failed["detail"]
     mesh.source.wait_log("connection state", outbound="db", status="FAILED", reason=reason)
@@ -24,11 +25,19 @@ def _check_refused(mesh, reason, code):
     since = mesh.source.log.position(), mesh.target.log.position()
     for _ in range(3):
         assert is_reset_at(mesh.port, b"data before the answer")
-    refused = mesh.target.wait_log("stream refused", since[1], side="target", peer="shop", outbound="db",
-                                   status=code, reason=reason)
+    refused = mesh.target.wait_log(
+        "stream refused",
+        since[1],
+        side="target",
+        peer="shop",
+        outbound="db",
+        status=code,
+        reason=reason,
+    )
     assert refused["detail"]
-    told = mesh.source.wait_log("stream refused", since[0], side="source", outbound="db", status=code,
-                                reason=reason)
+    told = mesh.source.wait_log(
+        "stream refused", since[0], side="source", outbound="db", status=code, reason=reason
+    )
     assert told["detail"]
     usage.wait_unchanged()
     return failed
@@ -87,8 +96,12 @@ def test_refused_streams_do_not_disturb_others_of_the_tunnel(lab):
     # shop has two outbounds to the same inbound, one of them is not allowed
     mesh = lab.mesh(lab.serve(Echo).port, start=False, workers=1)
     port = lab.port()
-    mesh.source_settings["outbounds"].append({"name": "spy", "required": False, "listen": f"127.0.0.1:{port}"})
-    mesh.source_settings["connections"].append({**mesh.source_settings["connections"][0], "outbound": "spy"})
+    mesh.source_settings["outbounds"].append(
+        {"name": "spy", "required": False, "listen": f"127.0.0.1:{port}"}
+    )
+    mesh.source_settings["connections"].append(
+        {**mesh.source_settings["connections"][0], "outbound": "spy"}
+    )
     mesh.start()
     mesh.source.wait_status("FAILED", "not-authorised", outbound="spy")
     with mesh.connect() as client:
@@ -106,15 +119,20 @@ def test_unreachable_target(mesh):
     assert failed["detail"]
     usage = Usage(mesh.source)
     assert is_reset_at(mesh.port)
-    mesh.source.wait_log("tunnel refused", side="source", reason="unreachable", address=mesh.tunnel_address)
+    mesh.source.wait_log(
+        "tunnel refused", side="source", reason="unreachable", address=mesh.tunnel_address
+    )
     usage.wait_unchanged()
 
 
 def test_outbound_without_a_connection(lab):
-    # one that is not required and that nobody has connected: its application is reset, nothing fails
+    # one that is not required and that nobody has connected: its application is reset, nothing
+    # fails
     mesh = lab.mesh(lab.serve(Echo).port, start=False)
     port = lab.port()
-    mesh.source_settings["outbounds"].append({"name": "cache", "required": False, "listen": f"127.0.0.1:{port}"})
+    mesh.source_settings["outbounds"].append(
+        {"name": "cache", "required": False, "listen": f"127.0.0.1:{port}"}
+    )
     mesh.start()
     assert is_reset_at(port)
     mesh.ask()

@@ -1,4 +1,5 @@
-"""SIGHUP: what has changed takes effect, what has not is left alone, and a bad file changes nothing.
+"""SIGHUP: what has changed takes effect, what has not is left alone, and a bad file changes
+nothing.
 
     client -> shop --tunnel--> mysql -> echo
 """
@@ -38,7 +39,9 @@ def test_new_outbound_and_connection_come_up(lab, mesh):
     target = _changed(mesh.target_settings)
     target["allow"].append({"inbound": "sql", "instance": "shop", "outbound": "reports"})
     source = _changed(mesh.source_settings)
-    source["outbounds"].append({"name": "reports", "required": False, "listen": f"127.0.0.1:{port}"})
+    source["outbounds"].append(
+        {"name": "reports", "required": False, "listen": f"127.0.0.1:{port}"}
+    )
     source["connections"].append({**source["connections"][0], "outbound": "reports"})
     with mesh.connect() as client:
         exchange(client)
@@ -52,7 +55,9 @@ def test_new_outbound_and_connection_come_up(lab, mesh):
 def test_removed_outbound_listens_no_more(lab):
     mesh = lab.mesh(lab.serve(Echo).port, start=False)
     port = lab.port()
-    mesh.source_settings["outbounds"].append({"name": "cache", "required": False, "listen": f"127.0.0.1:{port}"})
+    mesh.source_settings["outbounds"].append(
+        {"name": "cache", "required": False, "listen": f"127.0.0.1:{port}"}
+    )
     mesh.start()
     connect(port).close()
     source = _changed(mesh.source_settings)
@@ -112,9 +117,15 @@ def test_taken_back_permission_cuts_live_streams_on_both_ends(lab):
 def test_only_the_permission_taken_back_is_cut(lab):
     mesh = lab.mesh(lab.serve(Echo).port, start=False)
     port = lab.port()
-    mesh.source_settings["outbounds"].append({"name": "reports", "required": False, "listen": f"127.0.0.1:{port}"})
-    mesh.source_settings["connections"].append({**mesh.source_settings["connections"][0], "outbound": "reports"})
-    mesh.target_settings["allow"].append({"inbound": "sql", "instance": "shop", "outbound": "reports"})
+    mesh.source_settings["outbounds"].append(
+        {"name": "reports", "required": False, "listen": f"127.0.0.1:{port}"}
+    )
+    mesh.source_settings["connections"].append(
+        {**mesh.source_settings["connections"][0], "outbound": "reports"}
+    )
+    mesh.target_settings["allow"].append(
+        {"inbound": "sql", "instance": "shop", "outbound": "reports"}
+    )
     mesh.start()
     with mesh.connect() as kept, connect(port) as cut:
         exchange(kept)
@@ -166,23 +177,31 @@ def test_connection_moves_to_another_address(lab, mesh):
     source = _changed(mesh.source_settings)
     source["connections"][0]["address"] = f"127.0.0.1:{port}"
     mesh.source.reload(source)
-    eventually(lambda: answers(mesh.port) and second.log.find("stream opened", side="target"),
-               what="streams go to the new address")
+    eventually(
+        lambda: answers(mesh.port) and second.log.find("stream opened", side="target"),
+        what="streams go to the new address",
+    )
     mesh.wait_established()
 
 
 # Files that are not good
 
-@pytest.mark.parametrize("damage", [
-    pytest.param(lambda text: text + "\nno_such_option = 1;\n", id="unknown-option"),
-    pytest.param(lambda text: text[:len(text) // 2], id="cut-short"),
-    pytest.param(lambda text: "", id="empty"),
-    pytest.param(lambda text: text.replace("127.0.0.1", "127.0.0.1:x"), id="bad-address"),
-])
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda text: text + "\nno_such_option = 1;\n", id="unknown-option"),
+        pytest.param(lambda text: text[: len(text) // 2], id="cut-short"),
+        pytest.param(lambda text: "", id="empty"),
+        pytest.param(lambda text: text.replace("127.0.0.1", "127.0.0.1:x"), id="bad-address"),
+    ],
+)
 def test_bad_file_keeps_what_runs(mesh, damage):
     with mesh.connect() as client:
         exchange(client)
-        mesh.source.file.write_text(damage(mesh.source.file.read_text(encoding="utf-8")), encoding="utf-8")
+        mesh.source.file.write_text(
+            damage(mesh.source.file.read_text(encoding="utf-8")), encoding="utf-8"
+        )
         line = mesh.source.reload_refused()
         assert line.level == "error"
         assert mesh.source.file.name in line["detail"]
@@ -214,13 +233,20 @@ def test_reload_with_a_taken_port_keeps_the_rest(lab, mesh):
     source["outbounds"].append({"name": "cache", "required": False, "listen": taken.address})
     mesh.source.write(source)
     mesh.source.signal(signal.SIGHUP)
-    eventually(lambda: mesh.source.log.find("reload failed") or mesh.source.log.find("configuration reloaded"),
-               what="an outcome of the reload")
-    assert mesh.source.log.find("reload failed") or mesh.source.outbound("cache")["reason"] == "listen-conflict"
+    eventually(
+        lambda: mesh.source.log.find("reload failed")
+        or mesh.source.log.find("configuration reloaded"),
+        what="an outcome of the reload",
+    )
+    assert (
+        mesh.source.log.find("reload failed")
+        or mesh.source.outbound("cache")["reason"] == "listen-conflict"
+    )
     mesh.ask()
 
 
 # Certificates
+
 
 @pytest.mark.parametrize("side, instance", [("source", "shop"), ("target", "mysql")])
 def test_renewed_certificate_is_used_and_live_streams_go_on(mesh, authority, side, instance):
@@ -284,12 +310,15 @@ def test_certificate_of_another_instance_is_refused_at_reload(mesh, authority):
 def test_new_ca_in_the_bundle_is_trusted_after_reload(lab, authority):
     other = Authority(lab.folder / "new-ca")
     mesh = lab.mesh(lab.serve(Echo).port, start=False)
-    mesh.source_settings["identity"] = other.identity("shop").trusting(
-        lab.folder / "s", authority, other).settings()
+    mesh.source_settings["identity"] = (
+        other.identity("shop").trusting(lab.folder / "s", authority, other).settings()
+    )
     mesh.start(established=False)
     mesh.source.wait_status("FAILED", "tls-refused")
     settings = _changed(mesh.target_settings)
-    settings["identity"] = authority.identity("mysql").trusting(lab.folder / "m", authority, other).settings()
+    settings["identity"] = (
+        authority.identity("mysql").trusting(lab.folder / "m", authority, other).settings()
+    )
     mesh.target.reload(settings)
     mesh.source.wait_status("ESTABLISHED", timeout=20)
     mesh.ask()

@@ -48,7 +48,10 @@ def test_5000_short_connections_leave_descriptors_and_memory_flat(lab):
     _one_after_the_other(mesh, COUNT)
     usage.wait_unchanged()
     grown = [sidecar.memory() - old for sidecar, old in zip(mesh.sidecars, before)]
-    figure(f"memory grown over {COUNT} short connections, bytes, source and target", " ".join(map(str, grown)))
+    figure(
+        f"memory grown over {COUNT} short connections, bytes, source and target",
+        " ".join(map(str, grown)),
+    )
     if not SANITIZED:  # there, freed memory is kept in quarantine
         assert all(bytes_ < MIB for bytes_ in grown)
     opened = mesh.source.status()["streams"]["opened"]

@@ -1,6 +1,6 @@
 """A reader that stops reading holds up nobody else, and costs no more than its own window.
 
-    20 clients that read, 1 that does not -> shop (1 worker) --one tunnel--> mysql (1 worker) -> a server that sends
+    20 clients that read, 1 that does not -> shop --one tunnel--> mysql -> a server that sends
 """
 
 import threading
@@ -43,7 +43,9 @@ def _throughput(mesh):
 
 
 def _wait_until_nothing_moves(mesh):
-    """The stalled reader's buffers, windows and sockets are full when the tunnel has carried nothing for a moment."""
+    """The stalled reader's buffers, windows and sockets are full when the tunnel has carried
+    nothing for a moment.
+    """
     seen = {"received": -1, "since": 0.0}
 
     def still():
@@ -82,8 +84,10 @@ def test_memory_stays_bounded_beside_stalled_readers(lab):
         read_exactly(client, 1)
     _wait_until_nothing_moves(mesh)
     grown = [sidecar.memory() - old for sidecar, old in zip(mesh.sidecars, before)]
-    figure("memory grown under 10 stalled readers, MiB, source and target",
-           " ".join(f"{bytes_ / MIB:.1f}" for bytes_ in grown))
+    figure(
+        "memory grown under 10 stalled readers, MiB, source and target",
+        " ".join(f"{bytes_ / MIB:.1f}" for bytes_ in grown),
+    )
     assert all(bytes_ < MEMORY for bytes_ in grown)
     for client in stalled:
         client.close()
@@ -92,7 +96,8 @@ def test_memory_stays_bounded_beside_stalled_readers(lab):
 
 @pytest.mark.limit(120)
 def test_a_stalled_server_does_not_slow_the_others(lab):
-    # a client fills the window towards a server that never reads; another stream of the same tunnel still answers
+    # a client fills the window towards a server that never reads; another stream of the same tunnel
+    # still answers
     server = lab.serve(Stalled)
     mesh = lab.mesh(server.port, workers=1)
     with mesh.connect() as filler:
@@ -102,8 +107,10 @@ def test_a_stalled_server_does_not_slow_the_others(lab):
                 filler.send(bytes(65536))
         with mesh.connect() as other:
             other.sendall(b"x" * 1000)
-            eventually(lambda: sum(i["streams"] for i in mesh.target.status()["inbounds"]) == 2,
-                       what="the second stream reaches the server")
+            eventually(
+                lambda: sum(i["streams"] for i in mesh.target.status()["inbounds"]) == 2,
+                what="the second stream reaches the server",
+            )
         server.release()
     mesh.wait_idle()
 

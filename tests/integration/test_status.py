@@ -38,8 +38,12 @@ def test_status_says_who_it_is(mesh, authority):
     assert status["certificate"]["id"] == authority.uri("shop")
     for when in ("not_before", "not_after"):
         assert RFC3339.fullmatch(status["certificate"][when])
-    shown = run(["openssl", "x509", "-noout", "-serial", "-in", authority.identity("shop").certificate]).stdout
-    assert int(status["certificate"]["serial"].replace(":", ""), 16) == int(shown.strip().split("=")[1], 16)
+    shown = run(
+        ["openssl", "x509", "-noout", "-serial", "-in", authority.identity("shop").certificate]
+    ).stdout
+    assert int(status["certificate"]["serial"].replace(":", ""), 16) == int(
+        shown.strip().split("=")[1], 16
+    )
     assert status["certificate"]["issuer"]
 
 
@@ -54,15 +58,15 @@ def test_status_shows_the_connection(mesh):
     assert outbound["status"] == "ESTABLISHED"
     assert outbound["reason"] is None
     assert outbound["streams"] == 0
-    inbound, = mesh.target.status()["inbounds"]
+    (inbound,) = mesh.target.status()["inbounds"]
     assert inbound["name"] == "sql"
     assert inbound["target"].startswith("127.0.0.1:")
     assert inbound["streams"] == 0
 
 
 def test_status_shows_the_tunnel_on_both_sides(mesh):
-    here, = mesh.source.status()["tunnels"]
-    there, = mesh.target.status()["tunnels"]
+    (here,) = mesh.source.status()["tunnels"]
+    (there,) = mesh.target.status()["tunnels"]
     assert (here["side"], here["peer"], here["address"]) == ("source", "mysql", mesh.tunnel_address)
     assert (there["side"], there["peer"]) == ("target", "shop")
     for tunnel in (here, there):
@@ -100,12 +104,15 @@ def test_bytes_are_counted(mesh):
             exchange(client, b"x" * 10000)
 
     def counted():
-        return all(tunnel["sent"] >= 100000 and tunnel["received"] >= 100000
-                   for sidecar in mesh.sidecars for tunnel in sidecar.status()["tunnels"])
+        return all(
+            tunnel["sent"] >= 100000 and tunnel["received"] >= 100000
+            for sidecar in mesh.sidecars
+            for tunnel in sidecar.status()["tunnels"]
+        )
 
     eventually(counted, what="both tunnels have carried 100,000 bytes each way")
     for sidecar in mesh.sidecars:
-        tunnel, = sidecar.status()["tunnels"]
+        (tunnel,) = sidecar.status()["tunnels"]
         assert tunnel["sent"] < 200000 and tunnel["received"] < 200000
 
 
@@ -122,17 +129,27 @@ def test_refused_streams_are_counted(lab):
 def test_every_stream_has_its_lines(mesh):
     with mesh.connect() as client:
         exchange(client, b"x" * 1000)
-        opened = mesh.target.wait_log("stream opened", side="target", peer="shop", outbound="db", inbound="sql")
+        opened = mesh.target.wait_log(
+            "stream opened", side="target", peer="shop", outbound="db", inbound="sql"
+        )
         assert opened
-        mesh.source.wait_log("stream opened", side="source", peer="mysql", outbound="db", inbound="sql",
-                             client=re.compile(r"^127\.0\.0\.1:\d+$"))
+        mesh.source.wait_log(
+            "stream opened",
+            side="source",
+            peer="mysql",
+            outbound="db",
+            inbound="sql",
+            client=re.compile(r"^127\.0\.0\.1:\d+$"),
+        )
         client.sendall(b"y" * 500)
         client.shutdown(socket.SHUT_WR)
         time.sleep(0.1)
-    here = mesh.source.wait_log("stream closed", side="source", peer="mysql", outbound="db", inbound="sql",
-                                sent=1500)
-    there = mesh.target.wait_log("stream closed", side="target", peer="shop", outbound="db", inbound="sql",
-                                 received=1500)
+    here = mesh.source.wait_log(
+        "stream closed", side="source", peer="mysql", outbound="db", inbound="sql", sent=1500
+    )
+    there = mesh.target.wait_log(
+        "stream closed", side="target", peer="shop", outbound="db", inbound="sql", received=1500
+    )
     for line in (here, there):
         assert re.fullmatch(r"\d+\.\d{3}", line["seconds"])
 
@@ -146,7 +163,9 @@ def test_start_and_state_have_their_lines(mesh):
     for sidecar, side, peer in ((mesh.source, "source", "mysql"), (mesh.target, "target", "shop")):
         tunnel = sidecar.wait_log("tunnel up", side=side, peer=peer)
         assert tunnel["tls"] and tunnel["cipher"] and tunnel["engine"] and tunnel["id"]
-    mesh.source.wait_log("connection state", outbound="db", instance="mysql", inbound="sql", status="ESTABLISHED")
+    mesh.source.wait_log(
+        "connection state", outbound="db", instance="mysql", inbound="sql", status="ESTABLISHED"
+    )
 
 
 def test_no_line_is_malformed(mesh):
@@ -158,9 +177,18 @@ def test_no_line_is_malformed(mesh):
 
 # The command
 
+
 def test_status_command_prints_a_table(mesh):
     text = mesh.source.status_command().stdout
-    for expected in ("shop", "db", "mysql", "sql", "ESTABLISHED", mesh.tunnel_address, f"127.0.0.1:{mesh.port}"):
+    for expected in (
+        "shop",
+        "db",
+        "mysql",
+        "sql",
+        "ESTABLISHED",
+        mesh.tunnel_address,
+        f"127.0.0.1:{mesh.port}",
+    ):
         assert expected in text
     text = mesh.target.status_command().stdout
     for expected in ("mysql", "sql", "shop"):
@@ -200,6 +228,7 @@ def test_status_command_of_a_dead_sidecar_says_so(mesh):
 
 # The admin socket
 
+
 def test_admin_socket_is_its_owners_alone(mesh):
     mode = os.stat(mesh.source.admin).st_mode
     assert stat.S_ISSOCK(mode)
@@ -213,8 +242,11 @@ def test_socket_left_by_a_dead_sidecar_is_taken_over(mesh):
 
 
 def test_admin_socket_of_a_live_sidecar_is_not_taken(mesh, lab):
-    settings = {**mesh.source_settings, "admin": mesh.source.admin,
-                "outbounds": [{"name": "db", "required": True, "listen": f"127.0.0.1:{lab.port()}"}]}
+    settings = {
+        **mesh.source_settings,
+        "admin": mesh.source.admin,
+        "outbounds": [{"name": "db", "required": True, "listen": f"127.0.0.1:{lab.port()}"}],
+    }
     second = lab.sidecar("second", settings, ready=False)
     code, said = second.ended_badly()
     assert code == 1
@@ -222,8 +254,16 @@ def test_admin_socket_of_a_live_sidecar_is_not_taken(mesh, lab):
     assert mesh.source.status()["pid"] == mesh.source.pid
 
 
-@pytest.mark.parametrize("method, path", [("GET", "/nothing"), ("POST", "/status"), ("DELETE", "/status"),
-                                          ("GET", "/status/../status"), ("GET", "/" + "x" * 100000)])
+@pytest.mark.parametrize(
+    "method, path",
+    [
+        ("GET", "/nothing"),
+        ("POST", "/status"),
+        ("DELETE", "/status"),
+        ("GET", "/status/../status"),
+        ("GET", "/" + "x" * 100000),
+    ],
+)
 def test_other_requests_on_the_admin_socket_are_refused(mesh, method, path):
     try:
         code, _ = mesh.source.admin_request(method, path)
@@ -234,7 +274,12 @@ def test_other_requests_on_the_admin_socket_are_refused(mesh, method, path):
 
 
 def test_garbage_on_the_admin_socket_is_no_harm(mesh):
-    for data in (os.urandom(100000), b"\r\n" * 10000, b"GET /status HTTP/1.1\r\n" + b"X: y\r\n" * 100000, b""):
+    for data in (
+        os.urandom(100000),
+        b"\r\n" * 10000,
+        b"GET /status HTTP/1.1\r\n" + b"X: y\r\n" * 100000,
+        b"",
+    ):
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(5)
             sock.connect(mesh.source.admin)

@@ -12,8 +12,14 @@ from support.environment import SANITIZED
 from support.servers import Echo
 from support.sockets import ends_in_reset, exchange, is_reset_at, reset
 
-VALGRIND = ["valgrind", "--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect,possible",
-            "--show-leak-kinds=definite,indirect,possible", "--error-exitcode=99"]
+VALGRIND = [
+    "valgrind",
+    "--quiet",
+    "--leak-check=full",
+    "--errors-for-leak-kinds=definite,indirect,possible",
+    "--show-leak-kinds=definite,indirect,possible",
+    "--error-exitcode=99",
+]
 
 pytestmark = [
     pytest.mark.skipif(SANITIZED, reason="valgrind cannot run programs with sanitizers"),
@@ -32,8 +38,12 @@ def _mesh(lab):
 def test_no_leak_and_no_error_over_start_traffic_stop(mesh, lab):
     # allowed and refused streams, finished and reset ones, a reload
     closed = lab.port()
-    mesh.source_settings["outbounds"].append({"name": "spy", "required": False, "listen": f"127.0.0.1:{closed}"})
-    mesh.source_settings["connections"].append({**mesh.source_settings["connections"][0], "outbound": "spy"})
+    mesh.source_settings["outbounds"].append(
+        {"name": "spy", "required": False, "listen": f"127.0.0.1:{closed}"}
+    )
+    mesh.source_settings["connections"].append(
+        {**mesh.source_settings["connections"][0], "outbound": "spy"}
+    )
     mesh.start(wrapper=VALGRIND)
     for _ in range(10):
         mesh.ask(b"x" * 100000)

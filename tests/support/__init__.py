@@ -1,1 +1,3 @@
-"""What the integration tests are made of: sidecars, certificates, application servers and hostile peers."""
+"""What the integration tests are made of: sidecars, certificates, application servers and hostile
+peers.
+"""

@@ -34,16 +34,35 @@ class _Application(Process):
         super().__init__(arguments, Path(folder) / f"{type(self).__name__.lower()}.log", **options)
         self.port = port
         self.start()
-        eventually(lambda: _listens(port) or not self.running, timeout=30,
-                   what=lambda: f"{self.arguments[0]} listens:\n{self.text()}")
+        eventually(
+            lambda: _listens(port) or not self.running,
+            timeout=30,
+            what=lambda: f"{self.arguments[0]} listens:\n{self.text()}",
+        )
         assert self.running, self.text()
 
 
 class Redis(_Application):
     def __init__(self, port, folder):
-        super().__init__(port, [
-            find("redis-server"), "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-            "--dir", folder, "--maxclients", "4000"], folder)
+        super().__init__(
+            port,
+            [
+                find("redis-server"),
+                "--port",
+                port,
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--dir",
+                folder,
+                "--maxclients",
+                "4000",
+            ],
+            folder,
+        )
 
 
 class Nginx(_Application):
@@ -53,9 +72,12 @@ class Nginx(_Application):
         root = Path(folder) / "www"
         root.mkdir(exist_ok=True)
         configuration = Path(folder) / "nginx.conf"
-        scratch = "\n".join(f"    {kind}_temp_path {folder}/nginx-{kind};" for kind in
-                            ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        configuration.write_text(f"""
+        scratch = "\n".join(
+            f"    {kind}_temp_path {folder}/nginx-{kind};"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        configuration.write_text(
+            f"""
 daemon off;
 master_process off;
 pid {folder}/nginx.pid;
@@ -67,12 +89,18 @@ http {{
 {scratch}
     server {{ listen 127.0.0.1:{port}; root {root}; }}
 }}
-""", encoding="utf-8")
-        super().__init__(port, [find("nginx"), "-e", "stderr", "-p", folder, "-c", configuration], folder)
+""",
+            encoding="utf-8",
+        )
+        super().__init__(
+            port, [find("nginx"), "-e", "stderr", "-p", folder, "-c", configuration], folder
+        )
 
 
 class Postgres(_Application):
-    """A fresh cluster with the superuser `postgres` and no password. It refuses to run as root, so it does not."""
+    """A fresh cluster with the superuser `postgres` and no password. It refuses to run as root, so
+    it does not.
+    """
 
     def __init__(self, port):
         self.child = None
@@ -81,12 +109,41 @@ class Postgres(_Application):
         data = self._home / "data"
         environment = {"LC_ALL": "C", "HOME": str(self._home)}
         try:
-            run([*prefix, self._tool("initdb"), "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"],
-                environment=environment, cwd=self._home, timeout=60)
-            super().__init__(port, [
-                *prefix, self._tool("postgres"), "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1",
-                "-c", f"unix_socket_directories={self._home}", "-c", "fsync=off"], self._home,
-                environment=environment, cwd=self._home)
+            run(
+                [
+                    *prefix,
+                    self._tool("initdb"),
+                    "-D",
+                    data,
+                    "-U",
+                    "postgres",
+                    "--auth=trust",
+                    "--no-sync",
+                ],
+                environment=environment,
+                cwd=self._home,
+                timeout=60,
+            )
+            super().__init__(
+                port,
+                [
+                    *prefix,
+                    self._tool("postgres"),
+                    "-D",
+                    data,
+                    "-p",
+                    port,
+                    "-c",
+                    "listen_addresses=127.0.0.1",
+                    "-c",
+                    f"unix_socket_directories={self._home}",
+                    "-c",
+                    "fsync=off",
+                ],
+                self._home,
+                environment=environment,
+                cwd=self._home,
+            )
             eventually(lambda: self._accepts(port), timeout=30, what="postgres takes connections")
         except BaseException:
             self.close()
@@ -109,7 +166,10 @@ class Postgres(_Application):
         return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
     def _accepts(self, port):
-        return run([self._tool("pg_isready"), "-h", "127.0.0.1", "-p", port], check=False).returncode == 0
+        return (
+            run([self._tool("pg_isready"), "-h", "127.0.0.1", "-p", port], check=False).returncode
+            == 0
+        )
 
     @staticmethod
     def installed():

@@ -29,7 +29,9 @@ class Identity:
         other.certificate.write_bytes(self.certificate.read_bytes())
         other.key.touch(0o600)
         other.key.write_bytes(self.key.read_bytes())
-        other.ca.write_bytes(b"".join(authority.certificate.read_bytes() for authority in authorities))
+        other.ca.write_bytes(
+            b"".join(authority.certificate.read_bytes() for authority in authorities)
+        )
         return other
 
 
@@ -46,7 +48,17 @@ class Authority:
         self._create()
 
     def _create(self):
-        run([program("appnet"), "ca", "init", "--dir", self.folder, "--trust-domain", self.trust_domain])
+        run(
+            [
+                program("appnet"),
+                "ca",
+                "init",
+                "--dir",
+                self.folder,
+                "--trust-domain",
+                self.trust_domain,
+            ]
+        )
 
     def uri(self, instance):
         return f"spiffe://{self.trust_domain}/instance/{instance}"
@@ -54,8 +66,17 @@ class Authority:
     def issue(self, instance, ttl=None):
         """A fresh certificate of the instance."""
         identity = self._new(instance)
-        command = [program("appnet"), "ca", "issue", "--dir", self.folder, "--instance", instance,
-                   "--out", identity.folder]
+        command = [
+            program("appnet"),
+            "ca",
+            "issue",
+            "--dir",
+            self.folder,
+            "--instance",
+            instance,
+            "--out",
+            identity.folder,
+        ]
         run(command + (["--ttl", ttl] if ttl else []))
         return identity
 
@@ -71,11 +92,21 @@ class Authority:
         return identity
 
     def forge(self, label, names, *, curve="P-256", ca=False, usage="clientAuth,serverAuth"):
-        """A certificate of this CA with any subject alternative names (openssl's form: "URI:x,DNS:y"; "" for none)."""
+        """A certificate of this CA with any subject alternative names (openssl's form:
+        "URI:x,DNS:y"; "" for none).
+        """
         identity = self._new(label)
         identity.folder.mkdir()
-        _forge(identity.certificate, identity.key, signer=(self.certificate, self.key), label=label,
-               names=names, curve=curve, ca=ca, usage=usage)
+        _forge(
+            identity.certificate,
+            identity.key,
+            signer=(self.certificate, self.key),
+            label=label,
+            names=names,
+            curve=curve,
+            ca=ca,
+            usage=usage,
+        )
         identity.ca.write_bytes(self.certificate.read_bytes())
         return identity
 
@@ -94,9 +125,22 @@ class Authority:
         identity = self._new(label)
         identity.folder.mkdir()
         middle, middle_key = identity.folder / "middle.pem", identity.folder / "middle-key.pem"
-        _forge(middle, middle_key, signer=(self.certificate, self.key), label=f"{label} intermediate",
-               names=intermediate_names, ca=True, usage=None)
-        _forge(identity.certificate, identity.key, signer=(middle, middle_key), label=label, names=leaf_names)
+        _forge(
+            middle,
+            middle_key,
+            signer=(self.certificate, self.key),
+            label=f"{label} intermediate",
+            names=intermediate_names,
+            ca=True,
+            usage=None,
+        )
+        _forge(
+            identity.certificate,
+            identity.key,
+            signer=(middle, middle_key),
+            label=label,
+            names=leaf_names,
+        )
         with open(identity.certificate, "ab") as chain:
             chain.write(middle.read_bytes())
         identity.ca.write_bytes(self.certificate.read_bytes())
@@ -112,22 +156,53 @@ class OpenAuthority(Authority):
 
     def _create(self):
         self.folder.mkdir(parents=True)
-        _forge(self.certificate, self.key, signer=None, label="open CA", names=f"URI:spiffe://{self.trust_domain}",
-               ca=True, usage=None)
+        _forge(
+            self.certificate,
+            self.key,
+            signer=None,
+            label="open CA",
+            names=f"URI:spiffe://{self.trust_domain}",
+            ca=True,
+            usage=None,
+        )
 
     def issue(self, instance, ttl=None):
         assert ttl is None
         return self.forge(instance, f"URI:{self.uri(instance)}")
 
 
-def _forge(certificate, key, *, signer, label, names, curve="P-256", ca=False, usage="clientAuth,serverAuth"):
+def _forge(
+    certificate,
+    key,
+    *,
+    signer,
+    label,
+    names,
+    curve="P-256",
+    ca=False,
+    usage="clientAuth,serverAuth",
+):
     key.touch(0o600)
-    run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}",
-         "-pkeyopt", "ec_param_enc:named_curve", "-out", key])
-    lines = ["[v3]",
-             f"basicConstraints = critical,CA:{'TRUE' if ca else 'FALSE'}",
-             f"keyUsage = critical,{'keyCertSign,cRLSign' if ca else 'digitalSignature'}",
-             "subjectKeyIdentifier = hash"]
+    run(
+        [
+            "openssl",
+            "genpkey",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            f"ec_paramgen_curve:{curve}",
+            "-pkeyopt",
+            "ec_param_enc:named_curve",
+            "-out",
+            key,
+        ]
+    )
+    lines = [
+        "[v3]",
+        f"basicConstraints = critical,CA:{'TRUE' if ca else 'FALSE'}",
+        f"keyUsage = critical,{'keyCertSign,cRLSign' if ca else 'digitalSignature'}",
+        "subjectKeyIdentifier = hash",
+    ]
     if usage:
         lines.append(f"extendedKeyUsage = {usage}")
     if names:
@@ -137,5 +212,23 @@ def _forge(certificate, key, *, signer, label, names, curve="P-256", ca=False, u
     request = certificate.with_suffix(".csr")
     run(["openssl", "req", "-new", "-key", key, "-subj", f"/CN={label}", "-out", request])
     by = ["-CA", signer[0], "-CAkey", signer[1]] if signer else ["-signkey", key]
-    run(["openssl", "x509", "-req", "-in", request, *by, "-set_serial", str(time.time_ns()), "-days", "1",
-         "-extfile", extensions, "-extensions", "v3", "-out", certificate])
+    run(
+        [
+            "openssl",
+            "x509",
+            "-req",
+            "-in",
+            request,
+            *by,
+            "-set_serial",
+            str(time.time_ns()),
+            "-days",
+            "1",
+            "-extfile",
+            extensions,
+            "-extensions",
+            "v3",
+            "-out",
+            certificate,
+        ]
+    )

@@ -51,7 +51,9 @@ class Exchange:
         return self.status is not None and 200 <= self.status < 300
 
     def __repr__(self):
-        return f"<Exchange {self.headers} data={len(self.data)} ended={self.ended} reset={self.reset}>"
+        return (
+            f"<Exchange {self.headers} data={len(self.data)} ended={self.ended} reset={self.reset}>"
+        )
 
 
 class Session:
@@ -67,9 +69,16 @@ class Session:
         self._posted = collections.deque()
         self._out = bytearray()
         self._sending = False
-        self.h2 = _Connection(h2.config.H2Configuration(
-            client_side=client, header_encoding="utf-8", validate_outbound_headers=False,
-            normalize_outbound_headers=False, validate_inbound_headers=False, normalize_inbound_headers=False))
+        self.h2 = _Connection(
+            h2.config.H2Configuration(
+                client_side=client,
+                header_encoding="utf-8",
+                validate_outbound_headers=False,
+                normalize_outbound_headers=False,
+                validate_inbound_headers=False,
+                normalize_inbound_headers=False,
+            )
+        )
         if settings:
             self.h2.update_settings(settings)
         self.h2.initiate_connection()
@@ -79,7 +88,9 @@ class Session:
         self.send_raw(self.h2.data_to_send())
 
     def send_raw(self, data):
-        """Bytes as they are, whatever HTTP/2 says about them. The other side may have hung up by then."""
+        """Bytes as they are, whatever HTTP/2 says about them. The other side may have hung up by
+        then.
+        """
         self._out += data
         if self._sending:
             return  # called from pump below
@@ -87,7 +98,7 @@ class Session:
         end = time.monotonic() + 30 * SLOW
         while self._out and not self.ended:
             try:
-                del self._out[:self.tls.send(bytes(self._out[:16384]))]
+                del self._out[: self.tls.send(bytes(self._out[:16384]))]
             except TimeoutError:
                 self.pump()  # or both would wait for each other to read
                 assert time.monotonic() < end, "the other side reads nothing"
@@ -121,7 +132,9 @@ class Session:
         end = time.monotonic() + timeout * SLOW
         while not check() and not self.ended:
             self.pump()
-            assert time.monotonic() < end, f"not within {timeout * SLOW:g} s: {what}; {self.exchanges}"
+            assert (
+                time.monotonic() < end
+            ), f"not within {timeout * SLOW:g} s: {what}; {self.exchanges}"
         return check()
 
     def post(self, task):
@@ -166,7 +179,10 @@ class Peer(Session):
     def request(self, method="CONNECT", authority=None, outbound="db", extra=(), end=False):
         """Sends one request, without waiting for anything; gives the number of its stream."""
         stream = self.h2.get_next_available_stream_id()
-        headers = [(":method", method), (":authority", self.authority if authority is None else authority)]
+        headers = [
+            (":method", method),
+            (":authority", self.authority if authority is None else authority),
+        ]
         if method != "CONNECT":
             headers += [(":scheme", "https"), (":path", "*" if method == "OPTIONS" else "/")]
         if outbound is not None:
@@ -198,7 +214,9 @@ class Peer(Session):
 
 
 def dial(port, identity, alpn=("h2",)):
-    """A TLS connection to a tunnel port; with no identity, without a client certificate and verifying nothing."""
+    """A TLS connection to a tunnel port; with no identity, without a client certificate and
+    verifying nothing.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -215,7 +233,9 @@ def dial(port, identity, alpn=("h2",)):
 
 
 def is_refused_by_tls(port, identity, alpn=("h2",)):
-    """Whether a tunnel port lets no HTTP/2 begin. With TLS 1.3 the refusal comes after the client's own part."""
+    """Whether a tunnel port lets no HTTP/2 begin. With TLS 1.3 the refusal comes after the client's
+    own part.
+    """
     try:
         tls = dial(port, identity, alpn)
     except OSError:
@@ -232,7 +252,8 @@ def is_refused_by_tls(port, identity, alpn=("h2",)):
 class FakeTarget(Server):
     """A tunnel port that answers as it is told to.
 
-    `answer(session, stream, headers)` is called for each request; by default all are accepted. What comes on an
+    `answer(session, stream, headers)` is called for each request; by default all are accepted. What
+    comes on an
     accepted stream is kept in its Exchange; `sessions` are all that have come so far.
     """
 

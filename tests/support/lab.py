@@ -1,4 +1,6 @@
-"""The bench of one test: a folder, a CA, and everything that is started on it. All is ended with the test."""
+"""The bench of one test: a folder, a CA, and everything that is started on it. All is ended with
+the test.
+"""
 
 import contextlib
 

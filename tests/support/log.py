@@ -4,7 +4,9 @@ import re
 
 from .wait import eventually
 
-_LINE = re.compile(r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (?P<level>error|warn|info|debug) (?P<rest>.*)")
+_LINE = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (?P<level>error|warn|info|debug) (?P<rest>.*)"
+)
 _FIELD = re.compile(r' (?P<key>[a-z_]+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^ "]*))')
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|.)")
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
@@ -46,6 +48,7 @@ def _unescape(text):
     def one(match):
         code = match[1]
         return chr(int(code[1:], 16)) if len(code) == 3 else _ESCAPED.get(code, code)
+
     return _ESCAPE.sub(one, text)
 
 
@@ -65,7 +68,7 @@ class Log:
                 data = file.read()
         except FileNotFoundError:
             return self.lines
-        whole = data[:data.rfind(b"\n") + 1]
+        whole = data[: data.rfind(b"\n") + 1]
         self._offset += len(whole)
         for raw in whole.decode("utf-8", "replace").split("\n")[:-1]:
             line = parse(raw)
@@ -79,14 +82,21 @@ class Log:
         return len(self.read())
 
     def find(self, message, since=0, **keys):
-        """All lines with this message and these values; a value may be a compiled pattern to search for."""
-        return [line for line in self.read()[since:] if line.message == message and _matches(line, keys)]
+        """All lines with this message and these values; a value may be a compiled pattern to search
+        for.
+        """
+        return [
+            line for line in self.read()[since:] if line.message == message and _matches(line, keys)
+        ]
 
     def wait_for(self, message, since=0, timeout=10.0, **keys):
         """The first such line, waited for."""
         return eventually(
-            lambda: self.find(message, since, **keys), timeout=timeout,
-            what=lambda: f"log line {message!r} {keys} in\n" + "\n".join(map(repr, self.lines[since:][-30:])))[0]
+            lambda: self.find(message, since, **keys),
+            timeout=timeout,
+            what=lambda: f"log line {message!r} {keys} in\n"
+            + "\n".join(map(repr, self.lines[since:][-30:])),
+        )[0]
 
     def tail(self, count=60):
         """The last lines as they are in the file."""

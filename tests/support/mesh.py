@@ -10,7 +10,9 @@ class Mesh:
     With start=False the two configurations can be changed before `start`.
     """
 
-    def __init__(self, lab, application_port, *, form="conf", workers=2, drain_timeout=5, start=True):
+    def __init__(
+        self, lab, application_port, *, form="conf", workers=2, drain_timeout=5, start=True
+    ):
         self._lab = lab
         self._form = form
         self.port = lab.port()
@@ -22,8 +24,14 @@ class Mesh:
             "tunnel": {"workers": workers},
             "identity": lab.authority.identity("shop").settings(),
             "outbounds": [{"name": "db", "required": True, "listen": f"127.0.0.1:{self.port}"}],
-            "connections": [{"outbound": "db", "instance": "mysql", "inbound": "sql",
-                             "address": self.tunnel_address}],
+            "connections": [
+                {
+                    "outbound": "db",
+                    "instance": "mysql",
+                    "inbound": "sql",
+                    "address": self.tunnel_address,
+                }
+            ],
         }
         self.target_settings = {
             "instance": "mysql",
@@ -54,10 +62,14 @@ class Mesh:
         return self
 
     def start_target(self, wrapper=()):
-        self.target = self._lab.sidecar("mysql", self.target_settings, form=self._form, wrapper=wrapper)
+        self.target = self._lab.sidecar(
+            "mysql", self.target_settings, form=self._form, wrapper=wrapper
+        )
 
     def start_source(self, wrapper=()):
-        self.source = self._lab.sidecar("shop", self.source_settings, form=self._form, wrapper=wrapper)
+        self.source = self._lab.sidecar(
+            "shop", self.source_settings, form=self._form, wrapper=wrapper
+        )
 
     def wait_established(self):
         return self.source.wait_status("ESTABLISHED")
@@ -79,12 +91,23 @@ class Usage:
     """What sidecars hold now: to see later that it is no more than that again."""
 
     def __init__(self, *sidecars):
-        self._before = [(sidecar, sidecar.descriptors(), sidecar.open_streams()) for sidecar in sidecars]
+        self._before = {sidecar: self._of(sidecar) for sidecar in sidecars}
 
     def wait_unchanged(self, timeout=15.0):
-        for sidecar, descriptors, streams in self._before:
-            eventually(
-                lambda s=sidecar, d=descriptors, n=streams: s.descriptors() <= d and s.open_streams() == n,
-                timeout=timeout, pause=0.05,
-                what=lambda s=sidecar, d=descriptors, n=streams:
-                f"{s.name} holds {d} descriptors and {n} streams again, it is {s.descriptors()} and {s.open_streams()}")
+        for sidecar, (descriptors, streams) in self._before.items():
+
+            def unchanged(sidecar=sidecar, descriptors=descriptors, streams=streams):
+                now = self._of(sidecar)
+                return now[0] <= descriptors and now[1] == streams
+
+            eventually(unchanged, lambda s=sidecar: self._difference(s), timeout, pause=0.05)
+
+    def _difference(self, sidecar):
+        return (
+            f"descriptors and streams of {sidecar.name} are {self._before[sidecar]} again, "
+            f"they are {self._of(sidecar)}"
+        )
+
+    @staticmethod
+    def _of(sidecar):
+        return sidecar.descriptors(), sidecar.open_streams()

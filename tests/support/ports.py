@@ -1,7 +1,9 @@
 """Free ports of 127.0.0.1, each given out once, also among tests that run at the same time.
 
-They lie below the range from which the kernel takes the ports of outgoing connections, so that none of those
-can take a port between its being given out and its being listened on. A byte of one file stands for a port;
+They lie below the range from which the kernel takes the ports of outgoing connections, so that none
+of those
+can take a port between its being given out and its being listened on. A byte of one file stands for
+a port;
 who holds the lock on the byte has the port.
 """
 

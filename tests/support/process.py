@@ -22,8 +22,13 @@ class Process:
     def start(self):
         with open(self.output, "ab") as out:
             self.child = subprocess.Popen(
-                self.arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self._cwd,
-                env=self._environment)
+                self.arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                cwd=self._cwd,
+                env=self._environment,
+            )
         return self
 
     @property
@@ -42,7 +47,9 @@ class Process:
         try:
             return self.child.wait(timeout * SLOW)
         except subprocess.TimeoutExpired as late:
-            raise AssertionError(f"{self.arguments[0]} did not end in {timeout * SLOW:g} s") from late
+            raise AssertionError(
+                f"{self.arguments[0]} did not end in {timeout * SLOW:g} s"
+            ) from late
 
     def kill(self):
         """SIGKILL; fine when it has ended already."""
@@ -85,12 +92,21 @@ class Process:
 
 
 def run(arguments, *, timeout=30.0, check=True, environment=None, **options):
-    """Runs a program to its end; a CompletedProcess with text output. With check, it must have succeeded."""
+    """Runs a program to its end; a CompletedProcess with text output. With check, it must have
+    succeeded.
+    """
     arguments = [str(argument) for argument in arguments]
     done = subprocess.run(
-        arguments, capture_output=True, text=True, timeout=timeout * SLOW, check=False,
-        env={**os.environ, **(environment or {})}, **options)
+        arguments,
+        capture_output=True,
+        text=True,
+        timeout=timeout * SLOW,
+        check=False,
+        env={**os.environ, **(environment or {})},
+        **options,
+    )
     if check:
-        assert done.returncode == 0, (
-            f"{' '.join(arguments)} ended with {done.returncode}\n{done.stdout}{done.stderr}")
+        assert (
+            done.returncode == 0
+        ), f"{' '.join(arguments)} ended with {done.returncode}\n{done.stdout}{done.stderr}"
     return done

@@ -79,7 +79,9 @@ class Server:
 
 
 class Scripted(Server):
-    """Runs the function given with each connection; what it returns or raises can be waited for with `outcome`."""
+    """Runs the function given with each connection; what it returns or raises can be waited for
+    with `outcome`.
+    """
 
     def __init__(self, port, script):
         self._script = script
@@ -130,7 +132,7 @@ class Blaster(Server):
         sock.settimeout(600)
         left = self._size
         while left > 0:
-            left -= sock.send(self._piece[:min(left, len(self._piece))])
+            left -= sock.send(self._piece[: min(left, len(self._piece))])
         sock.shutdown(socket.SHUT_WR)
         ends_in_reset(sock)
 
@@ -144,7 +146,9 @@ class Resetter(Server):
 
 
 class Echo:
-    """Sends back what it gets and keeps half-close. One thread for all connections: thousands at once are fine."""
+    """Sends back what it gets and keeps half-close. One thread for all connections: thousands at
+    once are fine.
+    """
 
     def __init__(self, port):
         self.port = port
@@ -197,7 +201,7 @@ class Echo:
                 pending.ended = not data
                 pending.data += data
             if pending.data:
-                del pending.data[:sock.send(pending.data)]
+                del pending.data[: sock.send(pending.data)]
         except BlockingIOError:
             pass
         except OSError:
@@ -207,7 +211,9 @@ class Echo:
             self._drop(sock)
             return
         # While it waits to send, it does not read on.
-        self._selector.modify(sock, selectors.EVENT_WRITE if pending.data else selectors.EVENT_READ, pending)
+        self._selector.modify(
+            sock, selectors.EVENT_WRITE if pending.data else selectors.EVENT_READ, pending
+        )
 
     def _drop(self, sock):
         self._selector.unregister(sock)

@@ -1,7 +1,11 @@
 """A sidecar's configuration as a dict, written in either of its two forms."""
 
-_SECTIONS = {"outbounds": ("outbound", "name"), "inbounds": ("inbound", "name"),
-             "connections": ("connection", "outbound"), "allow": ("allow", "inbound")}
+_SECTIONS = {
+    "outbounds": ("outbound", "name"),
+    "inbounds": ("inbound", "name"),
+    "connections": ("connection", "outbound"),
+    "allow": ("allow", "inbound"),
+}
 
 
 def write(path, settings):
@@ -30,7 +34,11 @@ def _libconfig_value(value):
 
 
 def ini(settings):
-    plain = {name: value for name, value in settings.items() if not isinstance(value, (dict, list, tuple))}
+    plain = {
+        name: value
+        for name, value in settings.items()
+        if not isinstance(value, (dict, list, tuple))
+    }
     text = _ini_section("sidecar", plain)
     for name, value in settings.items():
         if isinstance(value, dict):

@@ -11,8 +11,14 @@ from .log import Log
 from .process import Process, run
 from .wait import eventually
 
-_REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer", "runtime error:",
-            "SUMMARY: ", "Assertion ")
+_REPORTS = (
+    "ERROR: AddressSanitizer",
+    "ERROR: LeakSanitizer",
+    "WARNING: ThreadSanitizer",
+    "runtime error:",
+    "SUMMARY: ",
+    "Assertion ",
+)
 
 
 class _AdminConnection(http.client.HTTPConnection):
@@ -55,8 +61,10 @@ class Sidecar(Process):
         return self
 
     def wait_ready(self, since=0):
-        eventually(lambda: self.log.find("sidecar started", since) or not self.running,
-                   what=lambda: f"{self.name} has started:\n{self.log.tail()}")
+        eventually(
+            lambda: self.log.find("sidecar started", since) or not self.running,
+            what=lambda: f"{self.name} has started:\n{self.log.tail()}",
+        )
         assert self.running, f"{self.name} ended:\n{self.log.tail()}"
         eventually(self._answers, what=f"{self.name} answers on its admin socket")
 
@@ -101,13 +109,22 @@ class Sidecar(Process):
             seen.update(self.outbound(outbound))
             return seen["status"] == status and (reason is None or seen["reason"] == reason)
 
-        eventually(reached, timeout=timeout, pause=0.03,
-                   what=lambda: f"{outbound} of {self.name} is {status} {reason or ''}, it is {seen}\n{self.log.tail()}")
+        eventually(
+            reached,
+            timeout=timeout,
+            pause=0.03,
+            what=lambda: f"{outbound} of {self.name} is {status} {reason or ''}, it is {seen}\n"
+            + self.log.tail(),
+        )
         return seen
 
     def wait_streams(self, count, timeout=10.0):
-        eventually(lambda: self.open_streams() == count, timeout=timeout, pause=0.03,
-                   what=lambda: f"{count} open streams in {self.name}: {self.status()}")
+        eventually(
+            lambda: self.open_streams() == count,
+            timeout=timeout,
+            pause=0.03,
+            what=lambda: f"{count} open streams in {self.name}: {self.status()}",
+        )
 
     def wait_log(self, message, since=0, timeout=10.0, **keys):
         return self.log.wait_for(message, since, timeout, **keys)
@@ -137,13 +154,17 @@ class Sidecar(Process):
         self.check_end(self.wait(timeout))
 
     def close(self):
-        """The end of the test: ends it without waiting for open streams, and sees that it ended well."""
+        """The end of the test: ends it without waiting for open streams, and sees that it ended
+        well.
+        """
         if self.running:
             self.signal(signal.SIGCONT)
             since = self.log.position()
             self.signal(signal.SIGTERM)
-            eventually(lambda: self.log.find("draining", since) or not self.running,
-                       what=lambda: f"{self.name} drains:\n{self.log.tail()}")
+            eventually(
+                lambda: self.log.find("draining", since) or not self.running,
+                what=lambda: f"{self.name} drains:\n{self.log.tail()}",
+            )
             if self.running:
                 self.signal(signal.SIGTERM)
         try:

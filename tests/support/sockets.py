@@ -75,7 +75,9 @@ def reset(sock):
 
 
 def ends_in_reset(sock):
-    """Whether the connection ends with an RST (True) or a FIN (False); what comes before is read and dropped."""
+    """Whether the connection ends with an RST (True) or a FIN (False); what comes before is read
+    and dropped.
+    """
     try:
         while sock.recv(PIECE):
             pass
