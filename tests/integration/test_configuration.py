@@ -138,7 +138,8 @@ MISTAKES_CONF = {
     ),
     "second-connection-of-an-outbound": (
         'address = "far:1"; } )',
-        'address = "far:1"; },\n{ outbound = "db"; instance = "x"; inbound = "y"; address = "h:1"; } )',
+        'address = "far:1"; },\n'
+        '{ outbound = "db"; instance = "x"; inbound = "y"; address = "h:1"; } )',
         10,
         ["db"],
     ),
