@@ -16,16 +16,19 @@ trixie=${APPNET_TRIXIE_ROOT:-/var/tmp/appnet-trixie}
 lane_1=(native:1200 quickstart:300 clang:600 valgrind:600 trixie:1800)
 lane_2=(asan:1500 tsan:1800 distcheck:600)
 
+unit() { make --no-print-directory -C "$1" check VERBOSE=1; }
+
 # Most integration tests wait rather than compute, so more of them run at once than there are cores.
 integration() {
     local folder=$1
     shift
-    make -C "$folder" check-integration PYTEST_ARGS="-n 4 --dist loadgroup -ra -p no:cacheprovider $*"
+    make --no-print-directory -C "$folder" check-integration \
+        PYTEST_ARGS="-n 4 --dist loadgroup -ra -p no:cacheprovider $*"
 }
 
 step_native() {
     build "$work/source" "$work/native" --enable-werror
-    make -C "$work/native" check
+    unit "$work/native"
     rm -f "$work/figures"
     APPNET_FIGURES=$work/figures integration "$work/native" -m "'not valgrind'"
 }
@@ -34,7 +37,7 @@ step_quickstart() { "$top/contrib/quickstart.sh"; }
 
 step_clang() {
     build "$work/source" "$work/clang" --enable-werror CC=clang
-    make -C "$work/clang" check
+    unit "$work/clang"
 }
 
 step_valgrind() { APPNET_TEST_SLOW=10 integration "$work/native" -m valgrind; }
@@ -44,7 +47,7 @@ sanitized() {
     local folder=$work/$1 slow=$2
     shift 2
     build "$work/source" "$folder" "$@"
-    make -C "$folder" check
+    unit "$folder"
     APPNET_SANITIZED=1 APPNET_TEST_SLOW=$slow integration "$folder" -m "'not valgrind'"
 }
 
@@ -135,7 +138,8 @@ summarize() {
     while read -r name _; do
         if grep -qE '^# TOTAL:|^=+ .* in [0-9.]+s' "$logs/$name.log"; then
             printf '\n%s:\n' "$name"
-            grep -E '^# [A-Z]+: |^=+ .* in [0-9.]+s' "$logs/$name.log" | grep -v ':  *0$'
+            grep -E '^# [A-Z]+: |^=+ .* in [0-9.]+s' "$logs/$name.log" |
+                grep -v ':  *0$' | awk '!seen[$0]++'
         fi
     done < <(grep -v '^native ' "$work/results"; grep '^native ' "$work/results")
     return $failed
