@@ -2,8 +2,8 @@
 # What quickstart.sh and test.sh share; sourced, with `top` naming the root of the source.
 : "${top:?}"
 
-# copy_source FOLDER: the source as it stands, committed or not, without anything that was built from it. So no
-# build is disturbed by what an earlier one left behind.
+# copy_source FOLDER: the source as it stands, committed or not, without anything that was built from
+# it. So no build is disturbed by what an earlier one left behind.
 copy_source() {
     local file
     mkdir -p "$1"

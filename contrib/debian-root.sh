@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# A folder with another Debian release in it, and commands run there: how the tests reach a library version
-# that this machine does not have. Needs root. Nothing stays mounted: the mounts live in a namespace that ends
-# with the command.
-#   contrib/debian-root.sh make SUITE FOLDER             makes it with debootstrap, unless it is there already
+# A folder with another Debian release in it, and commands run there: how the tests reach a library
+# version that this machine does not have. Needs root. Nothing stays mounted: the mounts live in a
+# namespace that ends with the command.
+#   contrib/debian-root.sh make SUITE FOLDER
+#       makes it with debootstrap, unless it is there already
 #   contrib/debian-root.sh run [--offline] FOLDER COMMAND ARGS...
-#                        runs a command in it, with /proc, /dev and /tmp; offline it has a loopback device of its own
+#       runs a command in it, with /proc, /dev and /tmp; offline, with a loopback device of its own
 set -euo pipefail
 
 usage() {
@@ -20,7 +21,7 @@ find_mirror() {
     # shellcheck disable=SC2016 # expanded by apt-get
     mirrors=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
         'Created-By: Packages' 'Origin: Debian')
-    awk -v codename="$codename" '($2 == codename || $2 == "stable") && $3 == "main" {print $1; exit}' \
+    awk -v codename="$codename" '$2 ~ "^(stable|" codename ")$" && $3 == "main" {print $1; exit}' \
         <<<"$mirrors"
 }
 
@@ -52,7 +53,7 @@ make_root() {
     rm -f "$folder.log"
     echo "deb $mirror $suite main" >"$folder/etc/apt/sources.list"
     # How this machine gets through to its mirror: proxies, certificates, credentials.
-    apt-config dump | grep -E '^Acquire::(http|https)::' >"$folder/etc/apt/apt.conf.d/90host" || true
+    apt-config dump | grep -E '^Acquire::https?::' >"$folder/etc/apt/apt.conf.d/90host" || true
     if [[ -e /etc/apt/auth.conf ]]; then cp -a /etc/apt/auth.conf "$folder/etc/apt/"; fi
     if [[ -d /etc/apt/auth.conf.d ]]; then cp -a /etc/apt/auth.conf.d "$folder/etc/apt/"; fi
     if [[ -e /etc/ssl/certs/ca-certificates.crt ]]; then

@@ -6,8 +6,9 @@ set -euo pipefail
 build=(autoconf automake pkg-config gcc libc6-dev make libevent-dev libmbedtls-dev libgcrypt20-dev
        libnghttp2-dev libconfig-dev libinih-dev libjansson-dev libcurl4-openssl-dev)
 quickstart=(redis-server redis-tools)
-test=(libcmocka-dev clang python3-pytest python3-pytest-xdist python3-h2 redis-server redis-tools nginx
-      postgresql valgrind openssl curl procps iproute2 util-linux debootstrap groff-base xz-utils)
+test=(libcmocka-dev clang python3-pytest python3-pytest-xdist python3-h2 redis-server redis-tools
+      nginx postgresql valgrind openssl curl procps iproute2 util-linux debootstrap groff-base
+      xz-utils)
 
 wanted=()
 for group in "${@:-build}"; do
@@ -20,16 +21,8 @@ for group in "${@:-build}"; do
 done
 
 if ! command -v apt-get >/dev/null; then
-    echo "This script knows Debian's packages only. Please install what these stand for: ${wanted[*]}" >&2
+    echo "Only Debian's packages are known here; please install what they stand for: ${wanted[*]}" >&2
     exit 1
-fi
-
-# clang's sanitizers are a package of their own, named after the version that `clang` stands for.
-if [[ " ${wanted[*]} " == *" clang "* ]]; then
-    version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p' | head -n 1)
-    if [[ -n $version && -n $(apt-cache search --names-only "^libclang-rt-$version-dev$") ]]; then
-        wanted+=("libclang-rt-$version-dev")
-    fi
 fi
 
 missing=()
@@ -51,8 +44,8 @@ if [[ $(id -u) -ne 0 ]]; then
     as_root=(sudo)
 fi
 echo "Installing: ${missing[*]}"
-# RUNLEVEL=1 keeps servers from being started where there is no systemd. Where there is, a server that was
-# not there before starts with its package; appnet's own scripts use free ports and never touch it.
+# RUNLEVEL=1 keeps servers from being started where there is no systemd. Where there is, a server that
+# was not there before starts with its package; appnet's scripts use free ports and never touch it.
 environment=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1)
 "${as_root[@]}" "${environment[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update
 "${as_root[@]}" "${environment[@]}" apt-get -qq -y -o DPkg::Lock::Timeout=300 \

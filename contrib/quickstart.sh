@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# appnet in a minute: builds it, then lets redis-cli reach a real Redis through two sidecars, and shows how access
-# is taken back. Everything happens in a temporary folder and on free ports of 127.0.0.1; nothing is left.
+# appnet in a minute: builds it, lets redis-cli reach a real Redis through two sidecars, and shows how
+# access is taken back. All of it in a temporary folder and on free ports of 127.0.0.1.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -34,10 +34,10 @@ show() {
 }
 
 # take_port NAME: sets the variable to a port on which nobody listens, another one each time.
-redis_port= tunnel_port= plug_port=
+redis_port='' tunnel_port='' plug_port=''
 next_port=$((10000 + RANDOM % 20000))
 take_port() {
-    while next_port=$((next_port + 1)); (exec 3<>"/dev/tcp/127.0.0.1/$next_port") 2>/dev/null; do :; done
+    while next_port=$((next_port + 1)) && (: <>"/dev/tcp/127.0.0.1/$next_port") 2>/dev/null; do :; done
     printf -v "$1" '%s' "$next_port"
 }
 
@@ -62,7 +62,7 @@ PATH=$work/build:$PATH
 cd "$work"
 show appnet-sidecar --version
 
-say "2. A certificate authority for the mesh 'demo.example', and a certificate for each of two applications"
+say "2. An authority for the mesh 'demo.example', and a certificate for each of two applications"
 show appnet ca init --dir ca --trust-domain demo.example
 show appnet ca issue --dir ca --instance shop --out shop
 show appnet ca issue --dir ca --instance redis --out redis
@@ -120,7 +120,7 @@ show appnet status --sidecar shop.sock
 echo "   and what it logged:"
 show grep -E 'tunnel up|stream closed' shop.log
 
-say "6. Redis takes the permission back: the line 'allow' goes, and the sidecar reads its file again (SIGHUP)"
+say "6. Redis takes the permission back: 'allow' goes, and the sidecar reads its file again (SIGHUP)"
 sed -i '/^allow/d' redis.conf
 kill -HUP "$redis_sidecar"
 until_true 10 grep -q 'configuration reloaded' redis.log
@@ -130,4 +130,4 @@ show redis-cli -p "$plug_port" get greeting || true
 echo "   Redis's sidecar has said no, before Redis saw anything:"
 show grep -m 1 'stream refused' redis.log
 
-say "That was appnet. Everything of it has been stopped and removed again; README.md says how to go on."
+say "That was appnet. All of it is being stopped and removed again; README.md says how to go on."

@@ -2,7 +2,7 @@
 # Builds appnet in every way it is meant to be built and runs every test.
 #   contrib/test.sh           everything: gcc, clang, sanitizers, valgrind, Debian 13, make distcheck
 #   contrib/test.sh --fast    gcc only: unit and integration tests
-# Logs are kept in build-test/logs. The Debian 13 root is kept in $APPNET_TRIXIE_ROOT (/var/tmp/appnet-trixie).
+# Logs are kept in build-test/logs, the Debian 13 root in $APPNET_TRIXIE_ROOT (/var/tmp/appnet-trixie).
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -12,7 +12,8 @@ trixie=${APPNET_TRIXIE_ROOT:-/var/tmp/appnet-trixie}
 # shellcheck source=contrib/common.sh
 . "$top/contrib/common.sh"
 
-# Two lanes run side by side, the steps of a lane one after the other, each with its limit in seconds.
+# Two lanes run side by side, the steps of a lane one after the other. The numbers are their limits
+# in seconds.
 lane_1=(native:1200 quickstart:300 clang:600 valgrind:600 trixie:1800)
 lane_2=(asan:1500 tsan:1800 distcheck:600)
 
@@ -160,7 +161,10 @@ rm -rf "$work"
 mkdir -p "$logs"
 : >"$work/results"
 copy_source "$work/source"
-(cd "$work/source" && autoreconf -i) >"$logs/autoreconf.log" 2>&1 || { cat "$logs/autoreconf.log"; exit 1; }
+(cd "$work/source" && autoreconf -i) >"$logs/autoreconf.log" 2>&1 || {
+    cat "$logs/autoreconf.log"
+    exit 1
+}
 
 skipped=
 if [[ ${#lane_2[@]} -gt 0 ]]; then

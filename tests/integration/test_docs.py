@@ -15,7 +15,7 @@ SAMPLES = sorted((TOP / "conf").iterdir())
 
 
 def _table_options():
-    """{(section as INI names it, option)} with whether it is required, from the table that the readers use."""
+    """{(section as INI names it, option): is it required?} of the table that the readers use."""
     source = (TOP / "src/config/option.c").read_text(encoding="utf-8")
     titles = dict(re.findall(r'\[(SECTION_\w+)\] = \{\{"\w*", "(\w+)"\}', source))
     rows = re.findall(r'\{(SECTION_\w+), "(\w+)", \w+, IN_\w+\([\w.]+\), (true|false),', source)
@@ -129,7 +129,8 @@ def test_tutorial_of_the_readme_works(lab):
 def test_completion(line, expected):
     words = line.split(" ")
     script = (
-        f". {TOP}/contrib/completions/appnet; COMP_WORDS=({' '.join(w or chr(39) * 2 for w in words)}); "
+        f". {TOP}/contrib/completions/appnet; "
+        f"COMP_WORDS=({' '.join(w or chr(39) * 2 for w in words)}); "
         f"COMP_CWORD={len(words) - 1}; _appnet; printf '%s\\n' \"${{COMPREPLY[@]}}\""
     )
     assert set(run(["bash", "-c", script]).stdout.split()) == expected
