@@ -2,6 +2,10 @@ noinst_LIBRARIES += src/identity/libidentity.a
 src_identity_libidentity_a_SOURCES = \
 	include/appnet/identity/authority.h src/identity/authority.c \
 	include/appnet/identity/certificate.h src/identity/certificate.c \
+	include/appnet/identity/crypto.h src/identity/crypto.c \
+	src/identity/draft.h src/identity/draft.c \
 	include/appnet/identity/identity.h src/identity/identity.c \
+	src/identity/key_pair.h src/identity/key_pair.c \
+	include/appnet/identity/random.h src/identity/random.c \
 	include/appnet/identity/spiffe.h src/identity/spiffe.c
 identity_libs = src/identity/libidentity.a $(MBEDTLS_LIBS) $(config_libs)

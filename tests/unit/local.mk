@@ -28,6 +28,18 @@ tests_unit_test_config_LDADD = $(config_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_spelling
 tests_unit_test_spelling_LDADD = $(config_libs) $(CMOCKA_LIBS)
 
+# identity
+unit_tests += tests/unit/test_authority
+tests_unit_test_authority_LDADD = $(identity_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_certificate
+tests_unit_test_certificate_LDADD = $(identity_libs) $(CMOCKA_LIBS)
+tests_unit_test_certificate_SOURCES = tests/unit/test_certificate.c tests/unit/odd_certificate.h
+unit_tests += tests/unit/test_identity
+tests_unit_test_identity_LDADD = $(identity_libs) $(CMOCKA_LIBS)
+tests_unit_test_identity_SOURCES = tests/unit/test_identity.c tests/unit/odd_certificate.h
+unit_tests += tests/unit/test_spiffe
+tests_unit_test_spiffe_LDADD = $(identity_libs) $(CMOCKA_LIBS)
+
 if WITH_CMOCKA
 check_PROGRAMS += $(unit_tests)
 AM_CPPFLAGS += $(CMOCKA_CFLAGS)
