@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/base/libbase.a
 src_base_libbase_a_SOURCES = \
+	include/appnet/base/acceptor.h src/base/acceptor.c \
 	include/appnet/base/address.h src/base/address.c \
 	include/appnet/base/duration.h src/base/duration.c \
 	include/appnet/base/error.h src/base/error.c \
@@ -8,5 +9,6 @@ src_base_libbase_a_SOURCES = \
 	include/appnet/base/loop.h src/base/loop.c \
 	include/appnet/base/memory.h src/base/memory.c \
 	include/appnet/base/name.h src/base/name.c \
+	include/appnet/base/rate_limit.h src/base/rate_limit.c \
 	include/appnet/base/secret.h src/base/secret.c
 base_libs = src/base/libbase.a $(LIBEVENT_LIBS)

@@ -29,6 +29,7 @@ struct loop {
     struct event *wake_event;
     int wake_fd;
     pthread_t thread;
+    bool started; /* there is a thread to join */
     pthread_mutex_t lock;
     struct task_list posted; /* guarded by lock */
     struct task_list
@@ -133,6 +134,7 @@ int loop_start(struct loop *loop, struct error *err)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (rc != 0)
         return error_set_errno(err, rc, "cannot start the thread %s", loop->name);
+    loop->started = true;
     return 0;
 }
 
@@ -169,15 +171,22 @@ void loop_stop(struct loop *loop)
 
 void loop_join(struct loop *loop)
 {
-    pthread_join(loop->thread, NULL);
+    if (loop->started)
+        pthread_join(loop->thread, NULL);
+    loop->started = false;
+}
+
+void loop_drain(struct loop *loop)
+{
+    while (run_batch(loop) > 0)
+        continue;
 }
 
 void loop_free(struct loop *loop)
 {
     if (!loop)
         return;
-    while (run_batch(loop) > 0)
-        continue;
+    loop_drain(loop);
     if (loop->wake_event)
         event_free(loop->wake_event);
     if (loop->base)

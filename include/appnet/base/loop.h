@@ -29,8 +29,11 @@ void loop_post(struct loop *loop, void (*task)(void *argument), void *argument);
 /* Asks the loop to end; from any thread. Tasks posted earlier are run first. */
 void loop_stop(struct loop *loop);
 
-/* Waits for the thread of loop_start to end. */
+/* Waits for the thread of loop_start to end; returns at once if none was started. */
 void loop_join(struct loop *loop);
+
+/* Runs the tasks that are left, on the calling thread, until there are none. The loop must not be running. */
+void loop_drain(struct loop *loop);
 
 /* Runs the tasks that are left, then frees. The loop must not be running. */
 void loop_free(struct loop *loop);

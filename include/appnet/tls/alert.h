@@ -1,0 +1,15 @@
+/* TLS alerts in words (RFC 8446, section 6). */
+#ifndef APPNET_TLS_ALERT_H
+#define APPNET_TLS_ALERT_H
+
+#include <mbedtls/ssl.h>
+
+#define TLS_ALERT_CLOSE_NOTIFY 0
+
+/* What a peer means by an alert, e.g. "it does not trust the CA of our certificate"; a constant string. */
+const char *tls_alert_text(int description);
+
+/* Which alert ended a session for which mbedTLS returned MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE. */
+int tls_alert_received(const mbedtls_ssl_context *ssl);
+
+#endif
