@@ -1,0 +1,327 @@
+#include "appnet/tunnel/stream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "session.h"
+
+#define FRAME_HEADER_SIZE 9
+/* What a stream that is held first asks memory for. */
+#define HELD_MIN 4096
+
+struct stream *stream_new(struct tunnel *tunnel, int32_t id, bool probe)
+{
+    struct stream *stream = calloc(1, sizeof *stream);
+
+    if (stream) {
+        stream->tunnel = tunnel;
+        stream->id = id;
+        stream->probe = probe;
+        stream->window = STREAM_WINDOW_MIN;
+        stream->in_session = true;
+        LIST_INSERT_HEAD(&tunnel->streams, stream, link);
+        tunnel->stream_count++;
+    }
+    return stream;
+}
+
+/* Out of the tunnel's look-ups. */
+static void detach(struct stream *stream)
+{
+    struct tunnel *tunnel = stream->tunnel;
+
+    if (tunnel) {
+        LIST_REMOVE(stream, link);
+        tunnel->stream_count--;
+        tunnel->grown -= stream->window - STREAM_WINDOW_MIN;
+        stream->tunnel = NULL;
+    }
+}
+
+static void drop_held(struct stream *stream)
+{
+    free(stream->held);
+    stream->held = NULL;
+    stream->held_begin = stream->held_end = stream->held_size = 0;
+}
+
+/* The one end of every stream. */
+static void done(struct stream *stream, enum stream_end end)
+{
+    detach(stream);
+    drop_held(stream);
+    if (stream->handlers) {
+        stream->handlers->closed(stream->endpoint, end);
+    }
+    free(stream);
+}
+
+/* ---- towards the peer ---- */
+
+static void reset(struct stream *stream, enum stream_end end, uint32_t error_code)
+{
+    stream->doomed = true;
+    stream->end = end;
+    drop_held(stream);
+    nghttp2_submit_rst_stream(stream->tunnel->session, NGHTTP2_FLAG_NONE, stream->id, error_code);
+    tunnel_schedule(stream->tunnel);
+}
+
+ssize_t stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t length, uint32_t *flags,
+                    nghttp2_data_source *source, void *user)
+{
+    struct stream *stream = source->ptr;
+    struct tunnel *tunnel = user;
+    size_t room;
+    uint8_t *place;
+    ssize_t n;
+
+    (void)session;
+    (void)id;
+    (void)buffer;
+    if (stream->doomed) {
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    place = sender_room(&tunnel->sender, FRAME_HEADER_SIZE + 1, &room);
+    if (!place) {
+        tunnel->full = true;
+        return NGHTTP2_ERR_PAUSE;
+    }
+    room -= FRAME_HEADER_SIZE;
+    n = stream->handlers->pull(stream->endpoint, place + FRAME_HEADER_SIZE, length < room ? length : room);
+    if (n > 0) {
+        tunnel->pulled = (size_t)n;
+        *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+        return n;
+    }
+    if (n == STREAM_PULL_LATER) {
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    if (n == STREAM_PULL_END) {
+        stream->we_finished = true;
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+        return 0;
+    }
+    reset(stream, STREAM_CANCELLED, NGHTTP2_CONNECT_ERROR);
+    return NGHTTP2_ERR_DEFERRED;
+}
+
+void stream_bind(struct stream *stream, const struct stream_handlers *handlers, void *endpoint)
+{
+    stream->handlers = handlers;
+    stream->endpoint = endpoint;
+}
+
+void stream_accept(struct stream *stream)
+{
+    nghttp2_nv status = {(uint8_t *)":status", (uint8_t *)"200", 7, 3,
+                         NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+    nghttp2_data_provider provider = {.source = {.ptr = stream}, .read_callback = stream_read};
+
+    if (!stream->tunnel || stream->doomed) {
+        return;
+    }
+    stream->answered = true;
+    nghttp2_submit_response(stream->tunnel->session, stream->id, &status, 1, &provider);
+    tunnel_schedule(stream->tunnel);
+}
+
+void stream_reply(struct stream *stream, unsigned status, const char *reason)
+{
+    char text[4];
+    nghttp2_nv fields[2] = {{(uint8_t *)":status", (uint8_t *)text, 7, 3, NGHTTP2_NV_FLAG_NO_COPY_NAME},
+                            {(uint8_t *)"appnet-reason", (uint8_t *)reason, 13, reason ? strlen(reason) : 0,
+                             NGHTTP2_NV_FLAG_NO_COPY_NAME}};
+
+    if (!stream->tunnel || stream->doomed) {
+        return;
+    }
+    snprintf(text, sizeof text, "%u", status % 1000);
+    stream->answered = true;
+    nghttp2_submit_response(stream->tunnel->session, stream->id, fields, reason ? 2 : 1, NULL);
+    if (stream->peer_finished) {
+        stream->doomed = true;
+        stream->end = STREAM_REFUSED;
+        tunnel_schedule(stream->tunnel);
+    } else {
+        /* The answer is complete, whatever else the peer would send: RFC 9113, section 8.1. */
+        reset(stream, STREAM_REFUSED, NGHTTP2_NO_ERROR);
+    }
+}
+
+void stream_pull_ready(struct stream *stream)
+{
+    if (stream->tunnel && !stream->doomed) {
+        nghttp2_session_resume_data(stream->tunnel->session, stream->id);
+        tunnel_schedule(stream->tunnel);
+    }
+}
+
+void stream_cancel(struct stream *stream)
+{
+    if (stream->in_session && stream->tunnel) {
+        if (!stream->doomed) {
+            reset(stream, STREAM_CANCELLED, NGHTTP2_CONNECT_ERROR);
+        }
+    } else {
+        done(stream, STREAM_CANCELLED);
+    }
+}
+
+/* ---- from the peer ---- */
+
+static void consumed(struct stream *stream, size_t size)
+{
+    if (stream->tunnel && stream->in_session) {
+        nghttp2_session_consume_stream(stream->tunnel->session, stream->id, size);
+        tunnel_schedule(stream->tunnel);
+    }
+}
+
+static bool hold(struct stream *stream, const uint8_t *data, size_t size)
+{
+    size_t length = stream->held_end - stream->held_begin;
+
+    if (stream->held_begin > 0 && stream->held_size - stream->held_end < size) {
+        memmove(stream->held, stream->held + stream->held_begin, length);
+        stream->held_begin = 0;
+        stream->held_end = length;
+    }
+    if (stream->held_size - stream->held_end < size) {
+        size_t larger = stream->held_size ? stream->held_size * 2 : HELD_MIN;
+        uint8_t *grown;
+        while (larger < length + size) {
+            larger *= 2;
+        }
+        grown = realloc(stream->held, larger);
+        if (!grown) {
+            return false;
+        }
+        stream->held = grown;
+        stream->held_size = larger;
+    }
+    memcpy(stream->held + stream->held_end, data, size);
+    stream->held_end += size;
+    return true;
+}
+
+/* A reader that has taken a whole window and left nothing lying may be sent twice as much. */
+static void grow_window(struct stream *stream, size_t size)
+{
+    struct tunnel *tunnel = stream->tunnel;
+
+    stream->since_growth += (int32_t)size;
+    if (stream->since_growth < stream->window || stream->held || stream->window >= STREAM_WINDOW_MAX ||
+        tunnel->grown + stream->window > TUNNEL_GROWTH_MAX) {
+        return;
+    }
+    tunnel->grown += stream->window;
+    stream->window *= 2;
+    stream->since_growth = 0;
+    nghttp2_session_set_local_window_size(tunnel->session, NGHTTP2_FLAG_NONE, stream->id, stream->window);
+}
+
+void stream_data(struct stream *stream, const uint8_t *data, size_t size)
+{
+    size_t taken = 0;
+
+    if (stream->doomed || !stream->handlers) {
+        consumed(stream, size);
+        return;
+    }
+    if (!stream->held) {
+        taken = stream->handlers->push(stream->endpoint, data, size);
+    }
+    if (stream->doomed) {
+        return;
+    }
+    if (taken < size && !hold(stream, data + taken, size - taken)) {
+        reset(stream, STREAM_CANCELLED, NGHTTP2_INTERNAL_ERROR);
+        return;
+    }
+    grow_window(stream, size);
+    consumed(stream, taken);
+}
+
+static void tell_finish(struct stream *stream)
+{
+    if (stream->peer_finished && !stream->held && !stream->told_finish && !stream->doomed && stream->handlers) {
+        stream->told_finish = true;
+        stream->handlers->finish(stream->endpoint);
+    }
+}
+
+void stream_end_of_data(struct stream *stream)
+{
+    stream->peer_finished = true;
+    tell_finish(stream);
+}
+
+void stream_push_ready(struct stream *stream)
+{
+    if (stream->held && !stream->doomed) {
+        size_t taken = stream->handlers->push(stream->endpoint, stream->held + stream->held_begin,
+                                              stream->held_end - stream->held_begin);
+        if (stream->doomed) {
+            return;
+        }
+        stream->held_begin += taken;
+        if (stream->held_begin == stream->held_end) {
+            drop_held(stream);
+        }
+        consumed(stream, taken);
+        tell_finish(stream);
+    }
+    if (!stream->held && !stream->in_session) {
+        done(stream, STREAM_FINISHED);
+    }
+}
+
+void stream_answer(struct stream *stream, const struct head *head)
+{
+    bool good = stream->probe ? head->status == 204 : head->status == 200;
+
+    if (stream->answered || stream->doomed || !stream->handlers) {
+        return;
+    }
+    stream->answered = true;
+    stream->handlers->answer(stream->endpoint, head->status, head->reason);
+    if (!good && !stream->doomed) {
+        reset(stream, STREAM_REFUSED, NGHTTP2_CANCEL);
+    }
+}
+
+/* ---- the end ---- */
+
+void stream_left_session(struct stream *stream, uint32_t error_code)
+{
+    bool complete = stream->peer_finished && stream->we_finished;
+
+    stream->in_session = false;
+    if (stream->doomed) {
+        done(stream, stream->end);
+    } else if (error_code == NGHTTP2_NO_ERROR && (complete || stream->probe)) {
+        /* What is held is still owed to the endpoint. */
+        if (!stream->held) {
+            done(stream, STREAM_FINISHED);
+        }
+    } else {
+        done(stream, error_code == NGHTTP2_REFUSED_STREAM ? STREAM_TUNNEL_LOST : STREAM_PEER_RESET);
+    }
+}
+
+void stream_lost(struct stream *stream)
+{
+    if (!stream->in_session) {
+        detach(stream);
+    } else {
+        stream->in_session = false;
+        done(stream, stream->doomed ? stream->end : STREAM_TUNNEL_LOST);
+    }
+}
+
+struct tunnel *stream_tunnel(const struct stream *stream)
+{
+    return stream->tunnel;
+}
