@@ -1,0 +1,60 @@
+/* What a sidecar knows of its wires at one moment: immutable, refcounted, replaced whole.
+ *
+ *   control thread makes one -> each worker takes a reference -> workers swap theirs -> the last one out frees it */
+#ifndef APPNET_SIDECAR_SNAPSHOT_H
+#define APPNET_SIDECAR_SNAPSHOT_H
+
+#include <stdbool.h>
+
+#include "appnet/base/address.h"
+#include "appnet/base/name.h"
+#include "appnet/config/config.h"
+
+struct snapshot_inbound {
+    char name[NAME_SIZE];
+    struct address target;
+    struct socket_address resolved;
+};
+
+/* An outbound with what it is connected to. */
+struct snapshot_outbound {
+    char name[NAME_SIZE];
+    bool required;
+    struct address listen;
+    bool connected; /* the rest says to what */
+    char instance[NAME_SIZE];
+    char inbound[NAME_SIZE];
+    struct address address;
+};
+
+struct snapshot_allow {
+    char inbound[NAME_SIZE];
+    char instance[NAME_SIZE];
+    char outbound[NAME_SIZE];
+};
+
+struct snapshot {
+    char instance[NAME_SIZE];
+    char trust_domain[TRUST_DOMAIN_SIZE];
+    struct snapshot_inbound *inbounds;
+    unsigned inbound_count;
+    struct snapshot_outbound *outbounds;
+    unsigned outbound_count;
+    struct snapshot_allow *allows; /* sorted */
+    unsigned allow_count;
+};
+
+/* From a configuration without a registry. Looks inbound targets up, which may block. */
+struct snapshot *snapshot_new(const struct config *config, struct error *err);
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+void snapshot_unref(struct snapshot *snapshot); /* from any thread; NULL is fine */
+
+const struct snapshot_inbound *snapshot_find_inbound(const struct snapshot *snapshot, const char *name);
+const struct snapshot_outbound *snapshot_find_outbound(const struct snapshot *snapshot, const char *name);
+/* Are the two the same plug, connected to the same inbound at the same addresses? */
+bool snapshot_same_wire(const struct snapshot_outbound *a, const struct snapshot_outbound *b);
+
+bool snapshot_allows(const struct snapshot *snapshot, const char *inbound, const char *instance, const char *outbound);
+
+#endif

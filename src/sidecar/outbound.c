@@ -1,0 +1,121 @@
+#include "appnet/sidecar/outbound.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "appnet/base/acceptor.h"
+#include "appnet/base/memory.h"
+#include "appnet/sidecar/policy.h"
+
+/* An application that has connected while there is no tunnel. */
+struct caller {
+    LIST_ENTRY(caller) link;
+    struct outbound *outbound;
+    struct relay *relay;
+    struct peer_waiter waiter;
+};
+
+struct outbound {
+    struct event_base *base;
+    struct relay_set *relays;
+    struct relay_wire wire;
+    struct connection *connection;
+    struct acceptor *acceptor; /* NULL: not listening */
+    LIST_HEAD(, caller) callers;
+};
+
+static void on_refused(void *argument, const char *reason)
+{
+    struct outbound *outbound = argument;
+
+    connection_doubt(outbound->connection, reason);
+}
+
+static void refuse(struct outbound *outbound, struct relay *relay)
+{
+    const char *detail;
+    const char *reason = connection_no_tunnel(outbound->connection, &detail);
+
+    relay_refuse(relay, reason, detail);
+}
+
+static void on_waited(void *argument, struct tunnel *tunnel)
+{
+    struct caller *caller = argument;
+    struct outbound *outbound = caller->outbound;
+    struct relay *relay = caller->relay;
+
+    LIST_REMOVE(caller, link);
+    free(caller);
+    if (tunnel) {
+        relay_open(relay, tunnel, connection_request(outbound->connection), on_refused, outbound);
+    } else {
+        refuse(outbound, relay);
+    }
+}
+
+static void on_accepted(void *argument, int fd)
+{
+    struct outbound *outbound = argument;
+    struct peer *peer = connection_peer(outbound->connection);
+    struct tunnel *tunnel = peer_tunnel(peer);
+    struct relay *relay = relay_new(outbound->relays, fd, &outbound->wire);
+    struct caller *caller;
+
+    if (!relay) {
+        return;
+    }
+    if (tunnel) {
+        relay_open(relay, tunnel, connection_request(outbound->connection), on_refused, outbound);
+        return;
+    }
+    caller = memory_zalloc(sizeof *caller);
+    caller->outbound = outbound;
+    caller->relay = relay;
+    caller->waiter = (struct peer_waiter){.done = on_waited, .argument = caller};
+    LIST_INSERT_HEAD(&outbound->callers, caller, link);
+    peer_wait(peer, &caller->waiter);
+}
+
+struct outbound *outbound_new(struct event_base *base, struct pool *pool, struct relay_set *relays,
+                              const struct snapshot *snapshot, const struct snapshot_outbound *definition, bool watch,
+                              void (*changed)(void *argument, const struct connection_state *state),
+                              void *argument)
+{
+    struct outbound *outbound = memory_zalloc(sizeof *outbound);
+
+    outbound->base = base;
+    outbound->relays = relays;
+    outbound->wire.is_source = true;
+    memcpy(outbound->wire.outbound, definition->name, sizeof outbound->wire.outbound);
+    memcpy(outbound->wire.inbound, definition->inbound, sizeof outbound->wire.inbound);
+    memcpy(outbound->wire.peer, definition->instance, sizeof outbound->wire.peer);
+    LIST_INIT(&outbound->callers);
+    outbound->connection = connection_new(base, pool, snapshot, definition, watch, changed, argument);
+    return outbound;
+}
+
+int outbound_listen(struct outbound *outbound, int fd, struct error *err)
+{
+    outbound->acceptor = acceptor_new(outbound->base, fd, on_accepted, outbound, err);
+    return outbound->acceptor ? 0 : -1;
+}
+
+void outbound_free(struct outbound *outbound)
+{
+    struct caller *caller;
+
+    if (!outbound) {
+        return;
+    }
+    acceptor_free(outbound->acceptor);
+    while ((caller = LIST_FIRST(&outbound->callers))) {
+        LIST_REMOVE(caller, link);
+        peer_wait_cancel(connection_peer(outbound->connection), &caller->waiter);
+        relay_refuse(caller->relay, REASON_UNREACHABLE, "the connection was removed");
+        free(caller);
+    }
+    connection_free(outbound->connection);
+    free(outbound);
+}

@@ -1,0 +1,392 @@
+#include "appnet/sidecar/relay.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "appnet/base/log.h"
+#include "appnet/base/loop.h"
+#include "appnet/sidecar/policy.h"
+
+/* A host that went away without a word is noticed after 60 + 4 * 15 seconds, so its sockets do not stay for ever. */
+#define KEEPALIVE_IDLE 60
+#define KEEPALIVE_INTERVAL 15
+#define KEEPALIVE_COUNT 4
+
+struct relay {
+    LIST_ENTRY(relay) link;
+    struct relay_set *set;
+    struct stream *stream; /* NULL: not yet, or gone */
+    struct event readable, writable;
+    int fd;
+    bool connecting;    /* target: the application has not accepted yet */
+    bool opened;        /* the target's application is there */
+    bool has_input;     /* the socket was readable and is not read empty */
+    bool reading_off;   /* `readable` is not being watched */
+    bool input_ended;
+    bool output_full;   /* waiting for `writable` */
+    bool finish_due;    /* the peer has ended; to be passed on once connected */
+    const char *reason; /* why it ends, if the stream's own end does not say it */
+    uint64_t sent, received;
+    int64_t began;
+    void (*refused)(void *argument, const char *reason);
+    void *argument;
+    struct relay_wire wire;
+};
+
+static const struct stream_handlers handlers;
+
+static const char *side(const struct relay_wire *wire)
+{
+    return wire->is_source ? "source" : "target";
+}
+
+void relay_set_init(struct relay_set *set, struct event_base *base)
+{
+    set->base = base;
+    LIST_INIT(&set->relays);
+    atomic_init(&set->open, 0);
+}
+
+const struct relay_wire *relay_wire(const struct relay *relay)
+{
+    return &relay->wire;
+}
+
+void relay_each(struct relay_set *set, void (*visit)(void *argument, struct relay *relay), void *argument)
+{
+    struct relay *relay;
+    struct relay *next;
+
+    for (relay = LIST_FIRST(&set->relays); relay; relay = next) {
+        next = LIST_NEXT(relay, link);
+        visit(argument, relay);
+    }
+}
+
+void relay_log_refused(struct relay_set *set, const struct relay_wire *wire, unsigned status, const char *reason,
+                       const char *detail)
+{
+    const struct log_field fields[] = {LOG_S("side", side(wire)),  LOG_S("outbound", wire->outbound),
+                                       LOG_S("inbound", wire->inbound), LOG_S("peer", wire->peer),
+                                       LOG_I("status", status), LOG_S("reason", reason),
+                                       LOG_S("detail", detail)};
+
+    set->refused += !wire->probe;
+    log_write(wire->probe ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "stream refused", fields,
+              sizeof fields / sizeof fields[0]);
+}
+
+static void log_opened(struct relay *relay)
+{
+    char application[ADDRESS_TEXT_SIZE];
+
+    relay->opened = true;
+    relay->set->opened++;
+    if (log_enabled(LOG_LEVEL_INFO)) {
+        socket_peer_format(relay->fd, application, sizeof application);
+        log_info("stream opened", LOG_S("side", side(&relay->wire)), LOG_S("outbound", relay->wire.outbound),
+                 LOG_S("inbound", relay->wire.inbound), LOG_S("peer", relay->wire.peer),
+                 LOG_S(relay->wire.is_source ? "client" : "target", application));
+    }
+}
+
+static const char *end_text(enum stream_end end)
+{
+    switch (end) {
+    case STREAM_FINISHED:
+        return "finished";
+    case STREAM_CANCELLED:
+        return "application-reset";
+    case STREAM_PEER_RESET:
+        return "peer-reset";
+    case STREAM_REFUSED:
+        return "refused";
+    case STREAM_TUNNEL_LOST:
+        return "tunnel-lost";
+    }
+    return "unknown";
+}
+
+/* The one exit. */
+static void close_relay(struct relay *relay, enum stream_end end)
+{
+    static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
+    if (relay->opened) {
+        log_info("stream closed", LOG_S("side", side(&relay->wire)), LOG_S("outbound", relay->wire.outbound),
+                 LOG_S("inbound", relay->wire.inbound), LOG_S("peer", relay->wire.peer), LOG_I("sent", relay->sent),
+                 LOG_I("received", relay->received), LOG_SECONDS("seconds", loop_now() - relay->began),
+                 LOG_S("reason", relay->reason ? relay->reason : end_text(end)));
+    }
+    event_del(&relay->readable);
+    event_del(&relay->writable);
+    if (end != STREAM_FINISHED && !relay->wire.probe) {
+        setsockopt(relay->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    }
+    close(relay->fd);
+    LIST_REMOVE(relay, link);
+    if (!relay->wire.probe) {
+        atomic_fetch_sub_explicit(&relay->set->open, 1, memory_order_relaxed);
+    }
+    free(relay);
+}
+
+/* ---- the stream's side ---- */
+
+static ssize_t pull(void *endpoint, uint8_t *out, size_t size)
+{
+    struct relay *relay = endpoint;
+    ssize_t n;
+
+    if (relay->input_ended || relay->connecting) {
+        return STREAM_PULL_LATER;
+    }
+    if (!relay->has_input) {
+        if (relay->reading_off) {
+            relay->reading_off = false;
+            event_add(&relay->readable, NULL);
+        }
+        return STREAM_PULL_LATER;
+    }
+    n = recv(relay->fd, out, size, 0);
+    if (n > 0) {
+        relay->sent += (uint64_t)n;
+        relay->has_input = (size_t)n == size;
+        return n;
+    }
+    if (n == 0) {
+        relay->input_ended = true;
+        event_del(&relay->readable);
+        return STREAM_PULL_END;
+    }
+    if (errno == EAGAIN || errno == EINTR) {
+        relay->has_input = false;
+        return pull(endpoint, out, size);
+    }
+    relay->reason = "application-reset";
+    return STREAM_PULL_RESET;
+}
+
+static size_t push(void *endpoint, const uint8_t *data, size_t size)
+{
+    struct relay *relay = endpoint;
+    ssize_t n;
+
+    if (relay->connecting || relay->output_full) {
+        return 0;
+    }
+    n = send(relay->fd, data, size, MSG_NOSIGNAL);
+    if (n < 0) {
+        if (errno != EAGAIN && errno != EINTR) {
+            relay->reason = "application-reset";
+            stream_cancel(relay->stream);
+            return size;
+        }
+        n = 0;
+    }
+    relay->received += (uint64_t)n;
+    if ((size_t)n < size) {
+        relay->output_full = true;
+        event_add(&relay->writable, NULL);
+    }
+    return (size_t)n;
+}
+
+static void finish(void *endpoint)
+{
+    struct relay *relay = endpoint;
+
+    if (relay->connecting) {
+        relay->finish_due = true;
+    } else {
+        shutdown(relay->fd, SHUT_WR);
+    }
+}
+
+static void answer(void *endpoint, unsigned status, const char *reason)
+{
+    struct relay *relay = endpoint;
+
+    if (status == 200) {
+        log_opened(relay);
+        return;
+    }
+    if (reason[0] == '\0') {
+        reason = REASON_NOT_AUTHORISED;
+    }
+    relay_log_refused(relay->set, &relay->wire, status, reason, "the target's sidecar refused the connection");
+    if (relay->refused) {
+        relay->refused(relay->argument, reason);
+    }
+}
+
+static void closed(void *endpoint, enum stream_end end)
+{
+    struct relay *relay = endpoint;
+
+    relay->stream = NULL;
+    if (relay->wire.is_source && !relay->opened && (end == STREAM_TUNNEL_LOST || end == STREAM_PEER_RESET)) {
+        relay_log_refused(relay->set, &relay->wire, 503, REASON_UNREACHABLE,
+                          "the tunnel ended before the target answered");
+    }
+    close_relay(relay, end);
+}
+
+static const struct stream_handlers handlers = {pull, push, finish, answer, closed};
+
+/* ---- the application's side ---- */
+
+/* Level-triggered, and turned off only when the stream does not keep up: small requests cost no epoll_ctl. */
+static void on_readable(evutil_socket_t fd, short what, void *argument)
+{
+    struct relay *relay = argument;
+
+    (void)fd;
+    (void)what;
+    if (relay->has_input) {
+        relay->reading_off = true;
+        event_del(&relay->readable);
+        return;
+    }
+    relay->has_input = true;
+    stream_pull_ready(relay->stream);
+}
+
+/* Target: the application's answer to our connect. */
+static void on_connected(struct relay *relay, bool in_time)
+{
+    struct stream *stream = relay->stream;
+    int failure = in_time ? 0 : ETIMEDOUT;
+    socklen_t size = sizeof failure;
+
+    if (in_time) {
+        getsockopt(relay->fd, SOL_SOCKET, SO_ERROR, &failure, &size);
+    }
+    if (failure != 0) {
+        char detail[128];
+        snprintf(detail, sizeof detail, "the application does not accept: %s", strerror(failure));
+        relay_log_refused(relay->set, &relay->wire, 503, REASON_TARGET_REFUSED, detail);
+        stream_reply(stream, 503, REASON_TARGET_REFUSED);
+        return;
+    }
+    if (relay->wire.probe) {
+        stream_reply(stream, 204, NULL);
+        return;
+    }
+    relay->connecting = false;
+    log_opened(relay);
+    event_add(&relay->readable, NULL);
+    stream_accept(stream);
+    if (relay->finish_due) {
+        shutdown(relay->fd, SHUT_WR);
+    }
+    stream_push_ready(stream);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *argument)
+{
+    struct relay *relay = argument;
+
+    (void)fd;
+    if (relay->connecting) {
+        on_connected(relay, (what & EV_WRITE) != 0);
+        return;
+    }
+    relay->output_full = false;
+    stream_push_ready(relay->stream);
+}
+
+struct relay *relay_new(struct relay_set *set, int fd, const struct relay_wire *wire)
+{
+    struct relay *relay = calloc(1, sizeof *relay);
+    int on = 1;
+    int idle = KEEPALIVE_IDLE;
+    int interval = KEEPALIVE_INTERVAL;
+    int count = KEEPALIVE_COUNT;
+
+    if (!relay) {
+        close(fd);
+        return NULL;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+    relay->set = set;
+    relay->fd = fd;
+    relay->wire = *wire;
+    relay->began = loop_now();
+    event_assign(&relay->readable, set->base, fd, EV_READ | EV_PERSIST, on_readable, relay);
+    event_assign(&relay->writable, set->base, fd, EV_WRITE, on_writable, relay);
+    LIST_INSERT_HEAD(&set->relays, relay, link);
+    if (!wire->probe) {
+        atomic_fetch_add_explicit(&set->open, 1, memory_order_relaxed);
+    }
+    return relay;
+}
+
+void relay_open(struct relay *relay, struct tunnel *tunnel, const struct stream_request *request,
+                void (*refused)(void *argument, const char *reason), void *argument)
+{
+    relay->refused = refused;
+    relay->argument = argument;
+    relay->stream = tunnel_connect(tunnel, request, &handlers, relay);
+    if (!relay->stream) {
+        relay_refuse(relay, REASON_UNREACHABLE, "the tunnel takes no more streams");
+        return;
+    }
+    event_add(&relay->readable, NULL);
+}
+
+void relay_refuse(struct relay *relay, const char *reason, const char *detail)
+{
+    relay_log_refused(relay->set, &relay->wire, 503, reason, detail);
+    close_relay(relay, STREAM_REFUSED);
+}
+
+void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound, struct stream *stream,
+                 const struct relay_wire *wire)
+{
+    static const struct timeval patience = {RELAY_CONNECT_SECONDS, 0};
+    struct relay *relay;
+    int fd = socket(inbound->resolved.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || !(relay = relay_new(set, fd, wire))) {
+        relay_log_refused(set, wire, 503, REASON_TARGET_REFUSED, "no socket or memory to reach the application");
+        stream_reply(stream, 503, REASON_TARGET_REFUSED);
+        return;
+    }
+    relay->stream = stream;
+    relay->connecting = true;
+    stream_bind(stream, &handlers, relay);
+    if (connect(fd, (const struct sockaddr *)&inbound->resolved.storage, inbound->resolved.length) != 0 &&
+        errno != EINPROGRESS) {
+        char detail[128];
+        snprintf(detail, sizeof detail, "the application does not accept: %s", strerror(errno));
+        relay_log_refused(set, wire, 503, REASON_TARGET_REFUSED, detail);
+        stream_reply(stream, 503, REASON_TARGET_REFUSED);
+        return;
+    }
+    event_add(&relay->writable, &patience);
+}
+
+void relay_cut(struct relay *relay, const char *reason)
+{
+    relay->reason = reason;
+    relay->refused = NULL;
+    if (relay->stream) {
+        stream_cancel(relay->stream);
+    } else {
+        close_relay(relay, STREAM_CANCELLED);
+    }
+}

@@ -1,0 +1,481 @@
+#include "appnet/sidecar/sidecar.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "appnet/base/acceptor.h"
+#include "appnet/base/log.h"
+#include "appnet/base/memory.h"
+#include "appnet/identity/identity.h"
+#include "appnet/sidecar/admin.h"
+#include "appnet/sidecar/board.h"
+#include "appnet/sidecar/listeners.h"
+#include "appnet/sidecar/status.h"
+#include "appnet/sidecar/worker.h"
+#include "config.h"
+
+/* More handshakes at a time than these threads do would only take the cores from the traffic. */
+#define HANDSHAKE_THREADS_MAX 4
+/* An application that is shutting down may still want a new connection: this long without any, and it is over. */
+#define DRAIN_QUIET_MICROSECONDS 1000000
+#define DRAIN_LOOK_MICROSECONDS 100000
+
+struct sidecar {
+    struct config *config;
+    struct loop *loop; /* runs on the thread of sidecar_run */
+    struct handshaker *handshaker;
+    struct worker **workers;
+    unsigned worker_count;
+    struct worker_events events;
+    atomic_uint next_worker; /* which one the next tunnel from a peer goes to */
+    struct identity *identity;
+    struct snapshot *snapshot;
+    struct board *board;
+    struct listeners *listeners;
+    struct admin *admin;
+    const char *engine;
+    struct event *terminate, *interrupt, *hang_up, *drain_look;
+    bool draining;
+    int64_t started, drain_began, last_busy;
+};
+
+/* ---- states ---- */
+
+struct change {
+    struct sidecar *sidecar;
+    unsigned worker;
+    char outbound[NAME_SIZE];
+    struct connection_state state;
+};
+
+static void take_change(void *argument)
+{
+    struct change *change = argument;
+
+    board_report(change->sidecar->board, change->worker, change->outbound, &change->state);
+    free(change);
+}
+
+/* On a worker's thread. */
+static void on_connection_changed(void *argument, unsigned worker, const char *outbound,
+                                  const struct connection_state *state)
+{
+    struct change *change = memory_zalloc(sizeof *change);
+
+    change->sidecar = argument;
+    change->worker = worker;
+    memcpy(change->outbound, outbound, strlen(outbound) + 1);
+    change->state = *state;
+    loop_post(change->sidecar->loop, take_change, change);
+}
+
+static void on_state_drawn(void *argument, const struct snapshot_outbound *outbound,
+                           const struct connection_state *state)
+{
+    const struct log_field fields[] = {LOG_S("outbound", outbound->name), LOG_S("instance", outbound->instance),
+                                       LOG_S("inbound", outbound->inbound),
+                                       LOG_S("status", connection_status_text(state->status)),
+                                       LOG_S("reason", state->reason),
+                                       LOG_S("detail", state->detail.text[0] != '\0' ? state->detail.text : NULL)};
+
+    (void)argument;
+    log_write(state->status == CONNECTION_FAILED ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "connection state", fields,
+              sizeof fields / sizeof fields[0]);
+}
+
+/* On a handshake thread. */
+static void on_tunnel(void *argument, struct established *established)
+{
+    struct sidecar *sidecar = argument;
+    unsigned next = atomic_fetch_add(&sidecar->next_worker, 1) % sidecar->worker_count;
+
+    worker_take_tunnel(sidecar->workers[next], established);
+}
+
+/* ---- showing ---- */
+
+struct inquiry {
+    struct sidecar *sidecar;
+    enum admin_page page;
+    struct admin_reply *reply;
+    struct worker_report **reports;
+    unsigned arrived;
+};
+
+static struct status status_of(const struct sidecar *sidecar, struct worker_report *const *reports)
+{
+    return (struct status){
+        .snapshot = sidecar->snapshot,
+        .certificate = &sidecar->identity->summary,
+        .board = sidecar->board,
+        .reports = reports,
+        .workers = sidecar->worker_count,
+        .engine = sidecar->engine,
+        .draining = sidecar->draining,
+        .started = sidecar->started,
+    };
+}
+
+static void on_report(void *argument, struct worker_report *report)
+{
+    struct inquiry *inquiry = argument;
+    struct sidecar *sidecar = inquiry->sidecar;
+    struct status status;
+    char *text;
+
+    inquiry->reports[inquiry->arrived++] = report;
+    if (inquiry->arrived < sidecar->worker_count) {
+        return;
+    }
+    status = status_of(sidecar, inquiry->reports);
+    if (inquiry->page == ADMIN_STATUS) {
+        text = status_json(&status);
+        admin_answer(inquiry->reply, 200, "application/json", text);
+    } else {
+        text = status_metrics(&status);
+        admin_answer(inquiry->reply, 200, "text/plain; version=0.0.4", text);
+    }
+    free(text);
+    for (unsigned i = 0; i < inquiry->arrived; i++) {
+        worker_report_free(inquiry->reports[i]);
+    }
+    free(inquiry->reports);
+    free(inquiry);
+}
+
+static void on_asked(void *argument, enum admin_page page, struct admin_reply *reply)
+{
+    struct sidecar *sidecar = argument;
+    struct inquiry *inquiry;
+
+    if (page == ADMIN_READY) {
+        struct status status = status_of(sidecar, NULL);
+        char *text;
+        bool ready = status_ready(&status, &text);
+        admin_answer(reply, ready ? 200 : 503, "text/plain", text);
+        free(text);
+        return;
+    }
+    inquiry = memory_zalloc(sizeof *inquiry);
+    inquiry->sidecar = sidecar;
+    inquiry->page = page;
+    inquiry->reply = reply;
+    inquiry->reports = memory_zalloc(sidecar->worker_count * sizeof(struct worker_report *));
+    for (unsigned i = 0; i < sidecar->worker_count; i++) {
+        worker_ask(sidecar->workers[i], sidecar->loop, on_report, inquiry);
+    }
+}
+
+/* ---- configuration ---- */
+
+static void publish(struct sidecar *sidecar, struct snapshot *snapshot)
+{
+    snapshot_unref(sidecar->snapshot);
+    sidecar->snapshot = snapshot;
+    board_apply(sidecar->board, snapshot);
+    for (unsigned i = 0; i < sidecar->worker_count; i++) {
+        worker_apply(sidecar->workers[i], snapshot);
+    }
+    listeners_apply(sidecar->listeners, snapshot);
+}
+
+static struct identity *load_identity(const struct config *config, struct error *err)
+{
+    return identity_load(config->identity.certificate, config->identity.key, config->identity.ca,
+                         config->trust_domain, config->instance, err);
+}
+
+/* What only a new start can change. */
+static int check_unchanged(const struct config *old, const struct config *new, struct error *err)
+{
+    const char *what = NULL;
+
+    if (strcmp(old->instance, new->instance) != 0) {
+        what = "instance";
+    } else if (strcmp(old->trust_domain, new->trust_domain) != 0) {
+        what = "trust_domain";
+    } else if (strcmp(old->admin, new->admin) != 0) {
+        what = "admin";
+    } else if (!address_equal(&old->metrics, &new->metrics)) {
+        what = "metrics";
+    } else if (!address_equal(&old->tunnel.listen, &new->tunnel.listen)) {
+        what = "tunnel.listen";
+    } else if (old->tunnel.workers != new->tunnel.workers) {
+        what = "tunnel.workers";
+    }
+    return what ? error_set(err, "%s: %s has changed, which needs a restart", new->file, what) : 0;
+}
+
+static int reload(struct sidecar *sidecar, struct error *err)
+{
+    struct config *config = config_load(sidecar->config->file, err);
+    struct identity *identity = NULL;
+    struct snapshot *snapshot = NULL;
+
+    /* Everything is made before anything is put into use. */
+    if (!config || check_unchanged(sidecar->config, config, err) != 0 ||
+        !(identity = load_identity(config, err)) || !(snapshot = snapshot_new(config, err)) ||
+        handshaker_set_identity(sidecar->handshaker, identity, err) != 0) {
+        snapshot_unref(snapshot);
+        identity_free(identity);
+        config_free(config);
+        return -1;
+    }
+    config_free(sidecar->config);
+    sidecar->config = config;
+    identity_free(sidecar->identity);
+    sidecar->identity = identity;
+    publish(sidecar, snapshot);
+    return 0;
+}
+
+static void on_hang_up(evutil_socket_t fd, short what, void *argument)
+{
+    struct sidecar *sidecar = argument;
+    struct error err = ERROR_INIT;
+
+    (void)fd;
+    (void)what;
+    if (sidecar->draining) {
+        log_info("reload ignored", LOG_S("detail", "the sidecar is draining"));
+    } else if (reload(sidecar, &err) == 0) {
+        log_info("configuration reloaded", LOG_S("file", sidecar->config->file),
+                 LOG_S("certificate", sidecar->identity->summary.serial));
+    } else {
+        log_error("reload failed", LOG_S("detail", err.text), LOG_S("kept", "the running configuration"));
+    }
+}
+
+/* ---- the end ---- */
+
+static void look_again(struct sidecar *sidecar)
+{
+    static const struct timeval soon = {0, DRAIN_LOOK_MICROSECONDS};
+
+    event_add(sidecar->drain_look, &soon);
+}
+
+static void on_drain_look(evutil_socket_t fd, short what, void *argument)
+{
+    struct sidecar *sidecar = argument;
+    int64_t now = loop_now();
+    unsigned open = 0;
+
+    (void)fd;
+    (void)what;
+    for (unsigned i = 0; i < sidecar->worker_count; i++) {
+        open += worker_open_streams(sidecar->workers[i]);
+    }
+    if (open > 0) {
+        sidecar->last_busy = now;
+    }
+    if (open > 0 && now - sidecar->drain_began >= (int64_t)sidecar->config->drain_timeout * 1000000) {
+        log_warn("drain deadline", LOG_I("streams", open), LOG_I("seconds", sidecar->config->drain_timeout));
+        for (unsigned i = 0; i < sidecar->worker_count; i++) {
+            worker_cut(sidecar->workers[i], "drained");
+        }
+        loop_stop(sidecar->loop);
+    } else if (now - sidecar->last_busy >= DRAIN_QUIET_MICROSECONDS) {
+        loop_stop(sidecar->loop);
+    } else {
+        look_again(sidecar);
+    }
+}
+
+/* Tunnels from peers are wound down; our own outbounds go on, since the application beside us may need them to finish. */
+static void on_terminate(evutil_socket_t fd, short what, void *argument)
+{
+    struct sidecar *sidecar = argument;
+
+    (void)fd;
+    (void)what;
+    if (sidecar->draining) {
+        log_warn("stopping at once", LOG_S("reason", "asked a second time"));
+        loop_stop(sidecar->loop);
+        return;
+    }
+    sidecar->draining = true;
+    sidecar->drain_began = sidecar->last_busy = loop_now();
+    log_info("draining", LOG_I("deadline_seconds", sidecar->config->drain_timeout));
+    handshaker_close(sidecar->handshaker);
+    for (unsigned i = 0; i < sidecar->worker_count; i++) {
+        worker_drain(sidecar->workers[i]);
+    }
+    look_again(sidecar);
+}
+
+/* ---- life ---- */
+
+static unsigned cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return n < 1 ? 1 : n > 256 ? 256 : (unsigned)n;
+}
+
+static int make_workers(struct sidecar *sidecar, struct error *err)
+{
+    unsigned count = sidecar->config->tunnel.workers > 0 ? (unsigned)sidecar->config->tunnel.workers : cores();
+
+    sidecar->events = (struct worker_events){.connection_changed = on_connection_changed, .argument = sidecar};
+    sidecar->workers = memory_zalloc(count * sizeof(struct worker *));
+    while (sidecar->worker_count < count) {
+        struct worker *worker =
+            worker_new(sidecar->worker_count, count, sidecar->handshaker, &sidecar->events, err);
+        if (!worker) {
+            return -1;
+        }
+        sidecar->workers[sidecar->worker_count++] = worker;
+    }
+    return 0;
+}
+
+static int watch_signals(struct sidecar *sidecar, struct error *err)
+{
+    struct event_base *base = loop_base(sidecar->loop);
+
+    signal(SIGPIPE, SIG_IGN);
+    sidecar->terminate = evsignal_new(base, SIGTERM, on_terminate, sidecar);
+    sidecar->interrupt = evsignal_new(base, SIGINT, on_terminate, sidecar);
+    sidecar->hang_up = evsignal_new(base, SIGHUP, on_hang_up, sidecar);
+    sidecar->drain_look = event_new(base, -1, 0, on_drain_look, sidecar);
+    if (!sidecar->terminate || !sidecar->interrupt || !sidecar->hang_up || !sidecar->drain_look ||
+        event_add(sidecar->terminate, NULL) != 0 || event_add(sidecar->interrupt, NULL) != 0 ||
+        event_add(sidecar->hang_up, NULL) != 0) {
+        return error_set(err, "signals cannot be watched");
+    }
+    return 0;
+}
+
+struct sidecar *sidecar_new(struct config *config, const struct record_engine *engine, struct error *err)
+{
+    struct sidecar *sidecar = memory_zalloc(sizeof *sidecar);
+    unsigned threads;
+
+    sidecar->config = config;
+    sidecar->started = loop_now();
+    sidecar->engine = engine ? engine->name : record_engine_best()->name;
+    sidecar->loop = loop_new("control", err);
+    if (!sidecar->loop || watch_signals(sidecar, err) != 0 || !(sidecar->identity = load_identity(config, err))) {
+        goto failed;
+    }
+    threads = config->tunnel.workers > 0 ? (unsigned)config->tunnel.workers : cores();
+    sidecar->handshaker =
+        handshaker_new(threads < HANDSHAKE_THREADS_MAX ? threads : HANDSHAKE_THREADS_MAX, engine, err);
+    if (!sidecar->handshaker || handshaker_set_identity(sidecar->handshaker, sidecar->identity, err) != 0 ||
+        make_workers(sidecar, err) != 0) {
+        goto failed;
+    }
+    sidecar->board = board_new(sidecar->worker_count, on_state_drawn, sidecar);
+    sidecar->listeners =
+        listeners_new(loop_base(sidecar->loop), sidecar->workers, sidecar->worker_count, sidecar->board);
+    sidecar->admin = admin_new(loop_base(sidecar->loop), on_asked, sidecar);
+    return sidecar;
+
+failed:
+    sidecar_free(sidecar);
+    return NULL;
+}
+
+static void log_listening(const char *kind, const struct address *address)
+{
+    char text[ADDRESS_TEXT_SIZE];
+
+    address_format(address, text, sizeof text);
+    log_info("listening", LOG_S("kind", kind), LOG_S("address", text));
+}
+
+static int open_sockets(struct sidecar *sidecar, struct error *err)
+{
+    const struct config *config = sidecar->config;
+    int fd;
+
+    if (admin_listen_unix(sidecar->admin, config->admin, err) != 0) {
+        return -1;
+    }
+    log_info("listening", LOG_S("kind", "admin"), LOG_S("address", config->admin));
+    if (config->metrics.port != 0) {
+        if (admin_listen_tcp(sidecar->admin, &config->metrics, err) != 0) {
+            return -1;
+        }
+        log_listening("metrics", &config->metrics);
+    }
+    if (config->tunnel.listen.port != 0) {
+        if (acceptor_open(&config->tunnel.listen, &fd, 1, err) != 0) {
+            return error_prefix(err, "tunnel.listen");
+        }
+        if (handshaker_listen(sidecar->handshaker, fd, on_tunnel, sidecar, err) != 0) {
+            return -1;
+        }
+        log_listening("tunnel", &config->tunnel.listen);
+    }
+    return 0;
+}
+
+int sidecar_run(struct sidecar *sidecar, struct error *err)
+{
+    struct snapshot *snapshot = snapshot_new(sidecar->config, err);
+
+    if (!snapshot) {
+        return -1;
+    }
+    for (unsigned i = 0; i < sidecar->worker_count; i++) {
+        if (worker_start(sidecar->workers[i], err) != 0) {
+            snapshot_unref(snapshot);
+            return -1;
+        }
+    }
+    publish(sidecar, snapshot);
+    if (open_sockets(sidecar, err) != 0) {
+        return -1;
+    }
+    log_info("sidecar started", LOG_S("instance", sidecar->snapshot->instance), LOG_S("version", PACKAGE_VERSION),
+             LOG_I("workers", sidecar->worker_count), LOG_S("engine", sidecar->engine));
+    if (loop_run(sidecar->loop) != 0) {
+        return error_set(err, "the event loop failed");
+    }
+    return 0;
+}
+
+static void event_free_if(struct event *event)
+{
+    if (event) {
+        event_free(event);
+    }
+}
+
+/* From the outside in: nobody new, then no threads, then what they shared. */
+void sidecar_free(struct sidecar *sidecar)
+{
+    if (!sidecar) {
+        return;
+    }
+    admin_free(sidecar->admin);
+    for (unsigned i = 0; i < sidecar->worker_count; i++) {
+        worker_stop(sidecar->workers[i]);
+    }
+    handshaker_free(sidecar->handshaker);
+    listeners_free(sidecar->listeners);
+    for (unsigned i = 0; i < sidecar->worker_count; i++) {
+        worker_free(sidecar->workers[i]);
+    }
+    free(sidecar->workers);
+    if (sidecar->loop) {
+        loop_drain(sidecar->loop);
+    }
+    event_free_if(sidecar->terminate);
+    event_free_if(sidecar->interrupt);
+    event_free_if(sidecar->hang_up);
+    event_free_if(sidecar->drain_look);
+    loop_free(sidecar->loop);
+    board_free(sidecar->board);
+    snapshot_unref(sidecar->snapshot);
+    identity_free(sidecar->identity);
+    config_free(sidecar->config);
+    free(sidecar);
+}

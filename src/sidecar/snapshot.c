@@ -1,0 +1,150 @@
+#include "appnet/sidecar/snapshot.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "appnet/base/memory.h"
+
+struct counted_snapshot {
+    struct snapshot snapshot; /* first: the one is a pointer to the other */
+    atomic_uint references;
+};
+
+static int compare(const void *a, const void *b)
+{
+    const struct snapshot_allow *x = a;
+    const struct snapshot_allow *y = b;
+    int order = strcmp(x->inbound, y->inbound);
+
+    if (order == 0) {
+        order = strcmp(x->instance, y->instance);
+    }
+    return order != 0 ? order : strcmp(x->outbound, y->outbound);
+}
+
+static void copy_name(char out[NAME_SIZE], const char *name)
+{
+    snprintf(out, NAME_SIZE, "%s", name);
+}
+
+static int copy_inbounds(struct snapshot *snapshot, const struct config *config, struct error *err)
+{
+    snapshot->inbounds = memory_zalloc((config->inbound_count + 1) * sizeof *snapshot->inbounds);
+    for (unsigned i = 0; i < config->inbound_count; i++) {
+        struct snapshot_inbound *inbound = &snapshot->inbounds[i];
+        copy_name(inbound->name, config->inbounds[i].name);
+        inbound->target = config->inbounds[i].target;
+        if (address_resolve(&inbound->target, &inbound->resolved, err) != 0) {
+            return error_prefix(err, "inbound %s", inbound->name);
+        }
+        snapshot->inbound_count++;
+    }
+    return 0;
+}
+
+static void copy_outbounds(struct snapshot *snapshot, const struct config *config)
+{
+    snapshot->outbounds = memory_zalloc((config->outbound_count + 1) * sizeof *snapshot->outbounds);
+    snapshot->outbound_count = config->outbound_count;
+    for (unsigned i = 0; i < config->outbound_count; i++) {
+        struct snapshot_outbound *outbound = &snapshot->outbounds[i];
+        const struct config_connection *connection = config_find_connection(config, config->outbounds[i].name);
+        copy_name(outbound->name, config->outbounds[i].name);
+        outbound->required = config->outbounds[i].required;
+        outbound->listen = config->outbounds[i].listen;
+        if (connection) {
+            outbound->connected = true;
+            copy_name(outbound->instance, connection->instance);
+            copy_name(outbound->inbound, connection->inbound);
+            outbound->address = connection->address;
+        }
+    }
+}
+
+static void copy_allows(struct snapshot *snapshot, const struct config *config)
+{
+    snapshot->allows = memory_zalloc((config->allow_count + 1) * sizeof *snapshot->allows);
+    snapshot->allow_count = config->allow_count;
+    for (unsigned i = 0; i < config->allow_count; i++) {
+        copy_name(snapshot->allows[i].inbound, config->allows[i].inbound);
+        copy_name(snapshot->allows[i].instance, config->allows[i].instance);
+        copy_name(snapshot->allows[i].outbound, config->allows[i].outbound);
+    }
+    qsort(snapshot->allows, snapshot->allow_count, sizeof *snapshot->allows, compare);
+}
+
+struct snapshot *snapshot_new(const struct config *config, struct error *err)
+{
+    struct counted_snapshot *counted = memory_zalloc(sizeof *counted);
+    struct snapshot *snapshot = &counted->snapshot;
+
+    atomic_init(&counted->references, 1);
+    copy_name(snapshot->instance, config->instance);
+    snprintf(snapshot->trust_domain, sizeof snapshot->trust_domain, "%s", config->trust_domain);
+    if (copy_inbounds(snapshot, config, err) != 0) {
+        snapshot_unref(snapshot);
+        return NULL;
+    }
+    copy_outbounds(snapshot, config);
+    copy_allows(snapshot, config);
+    return snapshot;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot)
+{
+    struct counted_snapshot *counted = (struct counted_snapshot *)snapshot;
+
+    atomic_fetch_add_explicit(&counted->references, 1, memory_order_relaxed);
+    return snapshot;
+}
+
+void snapshot_unref(struct snapshot *snapshot)
+{
+    struct counted_snapshot *counted = (struct counted_snapshot *)snapshot;
+
+    if (snapshot && atomic_fetch_sub_explicit(&counted->references, 1, memory_order_acq_rel) == 1) {
+        free(snapshot->inbounds);
+        free(snapshot->outbounds);
+        free(snapshot->allows);
+        free(counted);
+    }
+}
+
+const struct snapshot_inbound *snapshot_find_inbound(const struct snapshot *snapshot, const char *name)
+{
+    for (unsigned i = 0; i < snapshot->inbound_count; i++) {
+        if (strcmp(snapshot->inbounds[i].name, name) == 0) {
+            return &snapshot->inbounds[i];
+        }
+    }
+    return NULL;
+}
+
+const struct snapshot_outbound *snapshot_find_outbound(const struct snapshot *snapshot, const char *name)
+{
+    for (unsigned i = 0; i < snapshot->outbound_count; i++) {
+        if (strcmp(snapshot->outbounds[i].name, name) == 0) {
+            return &snapshot->outbounds[i];
+        }
+    }
+    return NULL;
+}
+
+bool snapshot_same_wire(const struct snapshot_outbound *a, const struct snapshot_outbound *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->connected == b->connected && strcmp(a->instance, b->instance) == 0 &&
+           strcmp(a->inbound, b->inbound) == 0 && address_equal(&a->address, &b->address) &&
+           address_equal(&a->listen, &b->listen);
+}
+
+bool snapshot_allows(const struct snapshot *snapshot, const char *inbound, const char *instance, const char *outbound)
+{
+    struct snapshot_allow key;
+
+    copy_name(key.inbound, inbound);
+    copy_name(key.instance, instance);
+    copy_name(key.outbound, outbound);
+    return bsearch(&key, snapshot->allows, snapshot->allow_count, sizeof key, compare) != NULL;
+}
