@@ -40,6 +40,16 @@ tests_unit_test_identity_SOURCES = tests/unit/test_identity.c tests/unit/odd_cer
 unit_tests += tests/unit/test_spiffe
 tests_unit_test_spiffe_LDADD = $(identity_libs) $(CMOCKA_LIBS)
 
+# cli
+if WITH_CLI
+unit_tests += tests/unit/test_command
+tests_unit_test_command_LDADD = $(cli_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_sidecar_client
+tests_unit_test_sidecar_client_LDADD = $(cli_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_status_table
+tests_unit_test_status_table_LDADD = $(cli_libs) $(CMOCKA_LIBS)
+endif
+
 if WITH_CMOCKA
 check_PROGRAMS += $(unit_tests)
 AM_CPPFLAGS += $(CMOCKA_CFLAGS)

@@ -1,0 +1,17 @@
+/* Asking a sidecar of this machine, on its admin socket. */
+#ifndef APPNET_CLI_SIDECAR_CLIENT_H
+#define APPNET_CLI_SIDECAR_CLIENT_H
+
+#include "appnet/base/error.h"
+
+#define SIDECAR_FOLDER "/run/appnet"
+
+/* The socket to ask: the one given, or $APPNET_SIDECAR, or else the only *.sock in `folder`. The
+ * caller frees it. */
+char *sidecar_find(const char *given, const char *folder, struct error *err);
+
+/* The body of the answer to GET `path`, ended by a zero byte; the caller frees it. NULL if there is
+ * none, or it says no. */
+char *sidecar_get(const char *socket, const char *path, struct error *err);
+
+#endif
