@@ -133,6 +133,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
     static const char *const names[] = {"error ", "warn ", "info ", "debug "};
     struct line line = {.used = 0};
     int saved_errno = errno;
+    ssize_t written;
 
     if (!log_enabled(level))
         return;
@@ -146,8 +147,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
         line.used += 3;
     }
     line.text[line.used++] = '\n';
-    /* Nothing can be done about a log that cannot be written. */
-    if (write(STDERR_FILENO, line.text, line.used) < 0) {
-    }
+    written = write(STDERR_FILENO, line.text, line.used);
+    (void)written; /* nothing can be done about a log that cannot be written */
     errno = saved_errno;
 }

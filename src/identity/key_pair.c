@@ -6,6 +6,7 @@
 
 #include "appnet/base/file.h"
 #include "appnet/base/secret.h"
+#include "appnet/base/time.h"
 #include "appnet/identity/certificate.h"
 
 int certificates_load(const char *path, mbedtls_x509_crt *out, char **pem, size_t *size,
@@ -44,28 +45,19 @@ static int load_key(struct key_pair *pair, const char *path, struct error *err)
     return 0;
 }
 
-static void format_time(int64_t seconds, char *out, size_t size)
-{
-    time_t moment = (time_t)seconds;
-    struct tm parts;
-
-    gmtime_r(&moment, &parts);
-    strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &parts);
-}
-
 static int check_time(const mbedtls_x509_crt *certificate, const char *path, struct error *err)
 {
     int64_t now = time(NULL);
     int64_t begin = certificate_time(&certificate->valid_from);
     int64_t end = certificate_time(&certificate->valid_to);
-    char text[32];
+    char text[TIME_TEXT_SIZE];
 
     if (now > end) {
-        format_time(end, text, sizeof(text));
+        time_format(end, text, sizeof(text));
         return error_set(err, "%s expired at %s: issue a new certificate", path, text);
     }
     if (now < begin) {
-        format_time(begin, text, sizeof(text));
+        time_format(begin, text, sizeof(text));
         return error_set(err, "%s is not valid before %s: is this machine's clock right?", path,
                          text);
     }

@@ -21,6 +21,8 @@ unit_tests += tests/unit/test_name
 tests_unit_test_name_LDADD = $(base_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_secret
 tests_unit_test_secret_LDADD = $(base_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_time
+tests_unit_test_time_LDADD = $(base_libs) $(CMOCKA_LIBS)
 
 # config
 unit_tests += tests/unit/test_config

@@ -1,4 +1,4 @@
-/* Network addresses as people write them: `10.0.0.5:15008`, `[::1]:80`, `registry.example:15010`. */
+/* Network addresses as people write them: `10.0.0.5:15008`, `[::1]:80`, `shop.example:15010`. */
 #ifndef APPNET_BASE_ADDRESS_H
 #define APPNET_BASE_ADDRESS_H
 
@@ -23,7 +23,8 @@ struct socket_address {
     socklen_t length;
 };
 
-/* Takes HOST:PORT apart. An IPv6 literal needs brackets. Fails with a sentence that says what was expected. */
+/* Takes HOST:PORT apart. An IPv6 literal needs brackets. Fails with a sentence that says what was
+ * expected. */
 int address_parse(const char *text, struct address *out, struct error *err);
 
 /* Writes `host:port` (or `[v6]:port`), always terminated. */

@@ -1,4 +1,5 @@
-/* An error is a sentence for the person who must act on it. Libraries fill one in; programs print it. */
+/* An error is a sentence for the person who must act on it. Libraries fill one in; programs print
+ * it. */
 #ifndef APPNET_BASE_ERROR_H
 #define APPNET_BASE_ERROR_H
 
@@ -11,7 +12,9 @@ struct error {
     char text[ERROR_TEXT_SIZE]; /* empty: no error */
 };
 
+/* clang-format off */
 #define ERROR_INIT {{0}}
+/* clang-format on */
 
 /* Writes the sentence and returns -1, so that a function can end in `return error_set(...)`.
  * `err` may be NULL when the caller does not care. */

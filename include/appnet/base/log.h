@@ -1,6 +1,6 @@
 /* Log lines on standard error: `TIME LEVEL message key=value key="value with spaces"`.
- * One line is one write(2), so lines of several threads never mix. Nothing that a peer sends can forge a line:
- * control characters, quotes and backslashes in values are escaped. */
+ * One line is one write(2), so lines of several threads never mix. Nothing that a peer sends can
+ * forge a line: control characters, quotes and backslashes in values are escaped. */
 #ifndef APPNET_BASE_LOG_H
 #define APPNET_BASE_LOG_H
 
@@ -18,21 +18,25 @@ struct log_field {
 };
 
 #define LOG_S(k, v) ((struct log_field){.type = LOG_FIELD_STRING, .key = (k), .string = (v)})
-#define LOG_I(k, v) ((struct log_field){.type = LOG_FIELD_INTEGER, .key = (k), .integer = (int64_t)(v)})
+#define LOG_I(k, v) \
+    ((struct log_field){.type = LOG_FIELD_INTEGER, .key = (k), .integer = (int64_t)(v)})
 /* microseconds, printed as seconds with three decimals */
 #define LOG_SECONDS(k, usec) \
     ((struct log_field){.type = LOG_FIELD_SECONDS, .key = (k), .integer = (int64_t)(usec)})
 
-/* Lines less urgent than `level` are left out. Starts at LOG_LEVEL_INFO; to be set before threads start. */
+/* Lines less urgent than `level` are left out. Starts at LOG_LEVEL_INFO; to be set before threads
+ * start. */
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 
 /* Writes one line. `message` is a constant of the program, never something received. */
-void log_write(enum log_level level, const char *message, const struct log_field *fields, unsigned count);
+void log_write(enum log_level level, const char *message, const struct log_field *fields,
+               unsigned count);
 
-#define log_fields_(level, message, ...)                                            \
-    log_write((level), (message), (const struct log_field[]){__VA_ARGS__},          \
-              (unsigned)(sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field)))
+#define log_fields_(level, message, ...)                             \
+    log_write(                                                       \
+        (level), (message), (const struct log_field[]){__VA_ARGS__}, \
+        (unsigned)(sizeof((const struct log_field[]){__VA_ARGS__}) / sizeof(struct log_field)))
 
 /* log_info("tunnel up", LOG_S("peer", name), LOG_I("id", id)); at least one field. */
 #define log_error(message, ...) log_fields_(LOG_LEVEL_ERROR, message, __VA_ARGS__)

@@ -1,5 +1,6 @@
-/* An event loop with a thread of its own, and the only way to speak to it from another thread: loop_post.
- * Everything an object of the loop does happens on the loop's thread, so the objects need no locks. */
+/* An event loop with a thread of its own, and the only way to speak to it from another thread:
+ * loop_post. Everything an object of the loop does happens on the loop's thread, so the objects
+ * need no locks. */
 #ifndef APPNET_BASE_LOOP_H
 #define APPNET_BASE_LOOP_H
 
@@ -22,8 +23,9 @@ int loop_run(struct loop *loop);
 /* Starts a thread that runs the loop, with all signals blocked in it. */
 int loop_start(struct loop *loop, struct error *err);
 
-/* Asks the loop to run `task(argument)` on its own thread; from any thread. Tasks run in the order posted. Never
- * blocks on I/O. Tasks posted after loop_stop has been seen run in loop_free, on the thread that frees. */
+/* Asks the loop to run `task(argument)` on its own thread; from any thread. Tasks run in the order
+ * posted. Never blocks on I/O. Tasks posted after loop_stop has been seen run in loop_free, on the
+ * thread that frees. */
 void loop_post(struct loop *loop, void (*task)(void *argument), void *argument);
 
 /* Asks the loop to end; from any thread. Tasks posted earlier are run first. */
@@ -32,7 +34,8 @@ void loop_stop(struct loop *loop);
 /* Waits for the thread of loop_start to end; returns at once if none was started. */
 void loop_join(struct loop *loop);
 
-/* Runs the tasks that are left, on the calling thread, until there are none. The loop must not be running. */
+/* Runs the tasks that are left, on the calling thread, until there are none. The loop must not be
+ * running. */
 void loop_drain(struct loop *loop);
 
 /* Runs the tasks that are left, then frees. The loop must not be running. */

@@ -9,7 +9,9 @@
 #define TRUST_DOMAIN_SIZE 256 /* 255 characters and the zero */
 
 #define NAME_EXPECTED "1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
-#define TRUST_DOMAIN_EXPECTED "a name such as shop.example: 1 to 255 of a-z, 0-9, . and -, each part beginning and ending with a letter or digit"
+#define TRUST_DOMAIN_EXPECTED                                                                     \
+    "a name such as shop.example: 1 to 255 of a-z, 0-9, . and -, each part beginning and ending " \
+    "with a letter or digit"
 
 /* [a-z0-9]([a-z0-9-]{0,61}[a-z0-9])? over exactly `length` bytes. */
 bool name_valid(const char *text, size_t length);

@@ -14,7 +14,8 @@ void secret_wipe(void *data, size_t size);
 /* Compares in time that depends on `size` only. */
 bool secret_equal(const void *a, const void *b, size_t size);
 
-/* Fills with random bytes of the kernel; ends the program if the kernel has none, since nothing safe can follow. */
+/* Fills with random bytes of the kernel; ends the program if the kernel has none, since nothing
+ * safe can follow. */
 void random_bytes(void *out, size_t size);
 
 /* Evenly distributed from 0 to below-1; below is at least 1. For jitter, not for keys. */

@@ -1,5 +1,5 @@
-/* The sidecar's configuration: libconfig (`.conf`) or INI (`.ini`), read through one table of options into one
- * immutable structure. The lists a person writes by hand become arrays here. */
+/* The sidecar's configuration: libconfig (`.conf`) or INI (`.ini`), read through one table of
+ * options into one immutable structure. The lists a person writes by hand become arrays here. */
 #ifndef APPNET_CONFIG_CONFIG_H
 #define APPNET_CONFIG_CONFIG_H
 
@@ -41,10 +41,10 @@ struct config {
     char *file; /* where it was read from, for messages */
     char *instance;
     char *trust_domain;
-    char *state_dir;       /* NULL: not given */
-    char *admin;           /* path of the admin socket; /run/appnet/INSTANCE.sock if not given */
+    char *state_dir;        /* NULL: not given */
+    char *admin;            /* path of the admin socket; /run/appnet/INSTANCE.sock if not given */
     struct address metrics; /* port 0: not given */
-    int drain_timeout;     /* seconds */
+    int drain_timeout;      /* seconds */
     struct {
         struct address listen;    /* port 0: not given, no inbound can be reached */
         struct address advertise; /* port 0: not given */
@@ -71,10 +71,11 @@ struct config {
     unsigned allow_count;
 };
 
-/* Reads and checks a file; the ending of its name chooses the reader (`.conf` or `.ini`). Returns NULL with an error that
- * names file, line, option and what was expected. Besides each option's own form it checks what holds between them:
- * names used twice (inbounds and outbounds share one namespace), an unknown outbound or inbound, two connections
- * for one outbound, a connection or allow to the instance itself, two sockets on one address, what is missing. */
+/* Reads and checks a file; the ending of its name chooses the reader (`.conf` or `.ini`). Returns
+ * NULL with an error that names file, line, option and what was expected. Besides each option's own
+ * form it checks what holds between them: names used twice (inbounds and outbounds share one
+ * namespace), an unknown outbound or inbound, two connections for one outbound, a connection or
+ * allow to the instance itself, two sockets on one address, what is missing. */
 struct config *config_load(const char *path, struct error *err);
 
 void config_free(struct config *config);
@@ -82,6 +83,7 @@ void config_free(struct config *config);
 const struct config_outbound *config_find_outbound(const struct config *config, const char *name);
 const struct config_inbound *config_find_inbound(const struct config *config, const char *name);
 /* The connection of an outbound, or NULL. */
-const struct config_connection *config_find_connection(const struct config *config, const char *outbound);
+const struct config_connection *config_find_connection(const struct config *config,
+                                                       const char *outbound);
 
 #endif

@@ -1,5 +1,6 @@
-/* What an instance proves itself with: its certificate, its private key and the CAs it trusts. Read from files as a whole
- * and checked as a whole, so that a certificate and a key that do not belong together never come into use. */
+/* What an instance proves itself with: its certificate, its private key and the CAs it trusts. Read
+ * from files as a whole and checked as a whole, so that a certificate and a key that do not belong
+ * together never come into use. */
 #ifndef APPNET_IDENTITY_IDENTITY_H
 #define APPNET_IDENTITY_IDENTITY_H
 
@@ -8,8 +9,9 @@
 #include "appnet/base/error.h"
 #include "appnet/identity/certificate.h"
 
-/* Immutable once loaded. PEM texts, each with its zero byte counted in the size, as mbedTLS's parsers want them:
- * every handshake thread parses its own copy, since mbedTLS's contexts are not to be shared between threads. */
+/* Immutable once loaded. PEM texts, each with its zero byte counted in the size, as mbedTLS's
+ * parsers want them: every handshake thread parses its own copy, since mbedTLS's contexts are not
+ * to be shared between threads. */
 struct identity {
     char *certificate_pem; /* leaf first, then any intermediates */
     size_t certificate_size;
@@ -21,10 +23,11 @@ struct identity {
     struct certificate_summary summary;
 };
 
-/* Loads and checks: the files are readable, the key is not readable by others, key and certificate belong together,
- * the certificate is valid now, was issued by one of the CAs, and names `instance` of `trust_domain`. */
-struct identity *identity_load(const char *certificate, const char *key, const char *ca, const char *trust_domain,
-                               const char *instance, struct error *err);
+/* Loads and checks: the files are readable, the key is not readable by others, key and certificate
+ * belong together, the certificate is valid now, was issued by one of the CAs, and names `instance`
+ * of `trust_domain`. */
+struct identity *identity_load(const char *certificate, const char *key, const char *ca,
+                               const char *trust_domain, const char *instance, struct error *err);
 
 /* Wipes the key. */
 void identity_free(struct identity *identity);

@@ -7,14 +7,16 @@
 #include "appnet/base/error.h"
 #include "appnet/base/name.h"
 
-#define SPIFFE_TEXT_SIZE (sizeof("spiffe://") + TRUST_DOMAIN_SIZE + sizeof("/instance/") + NAME_SIZE)
+#define SPIFFE_TEXT_SIZE \
+    (sizeof("spiffe://") + TRUST_DOMAIN_SIZE + sizeof("/instance/") + NAME_SIZE)
 
 struct spiffe_id {
     char trust_domain[TRUST_DOMAIN_SIZE];
     char instance[NAME_SIZE]; /* empty: the trust domain itself, as in a CA certificate */
 };
 
-/* Takes exactly `length` bytes apart; anything but the exact form, a zero byte included, is refused. */
+/* Takes exactly `length` bytes apart; anything but the exact form, a zero byte included, is
+ * refused. */
 int spiffe_parse(const char *text, size_t length, struct spiffe_id *out, struct error *err);
 
 /* Writes the URI, always terminated. `size` of SPIFFE_TEXT_SIZE is always enough. */

@@ -1,0 +1,13 @@
+#include "appnet/base/time.h"
+
+#include <stdio.h>
+#include <time.h>
+
+void time_format(int64_t seconds, char *out, size_t size)
+{
+    time_t moment = (time_t)seconds;
+    struct tm parts;
+
+    if (!gmtime_r(&moment, &parts) || strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+        snprintf(out, size, "-");
+}
