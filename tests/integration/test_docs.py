@@ -41,7 +41,7 @@ def test_manual_of_the_configuration_has_every_option_and_no_other():
 
 
 def _flags_of_help(*command):
-    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", run([*command, "--help"]).stdout))
+    return set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z-]*", run([*command, "--help"]).stdout))
 
 
 def _flags_of_manual(page):
@@ -50,7 +50,7 @@ def _flags_of_manual(page):
     flags = {
         "-" + flag
         for line in re.findall(r"^\.It Fl .*", text, re.MULTILINE)
-        for flag in re.findall(r"Fl (-?[a-z][a-z-]*)", line)
+        for flag in re.findall(r"Fl (-?[A-Za-z][a-z-]*)", line)
     }
     return flags
 
@@ -78,10 +78,19 @@ def test_manual_page_is_well_formed(page):
 def test_samples_show_every_option_that_a_file_by_hand_can_have():
     text = "\n".join(sample.read_text(encoding="utf-8") for sample in SAMPLES)
     for section, option in _table_options():
-        if section != "registry" and option not in ("state_dir", "metrics", "advertise"):
+        if section != "registry" and option not in ("state_dir", "advertise"):
             assert re.search(
                 rf"^\s*{option}\s*=|^\[{section} ", text, re.MULTILINE
             ), f"no sample shows {section}.{option}"
+
+
+@pytest.mark.parametrize("text", ["README.md", "doc/appnet-sidecar.8"])
+def test_every_reason_is_explained(text):
+    headers = "".join(header.read_text() for header in (TOP / "include/appnet/sidecar").glob("*.h"))
+    reasons = re.findall(r'#define REASON_\w+ "([a-z-]+)"', headers)
+    assert "not-authorised" in reasons
+    explained = re.findall(r"^(?:\| `|\.It Cm )([a-z-]+)", (TOP / text).read_text(), re.MULTILINE)
+    assert set(reasons) <= set(explained)
 
 
 def _tutorial():
