@@ -2,7 +2,13 @@
 # tests_unit_test_NOUN_LDADD = $(LAYER_libs) $(CMOCKA_LIBS) links its own layer and those below, nothing above.
 unit_tests =
 
+# What many of them use.
+support_library = tests/unit/libsupport.a
+tests_unit_libsupport_a_SOURCES = tests/unit/support.h tests/unit/support.c
+
 # base
+unit_tests += tests/unit/test_acceptor
+tests_unit_test_acceptor_LDADD = $(support_library) $(base_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_address
 tests_unit_test_address_LDADD = $(base_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_duration
@@ -19,6 +25,8 @@ unit_tests += tests/unit/test_memory
 tests_unit_test_memory_LDADD = $(base_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_name
 tests_unit_test_name_LDADD = $(base_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_rate_limit
+tests_unit_test_rate_limit_LDADD = $(base_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_secret
 tests_unit_test_secret_LDADD = $(base_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_time
@@ -53,6 +61,7 @@ tests_unit_test_status_table_LDADD = $(cli_libs) $(CMOCKA_LIBS)
 endif
 
 if WITH_CMOCKA
+check_LIBRARIES = $(support_library)
 check_PROGRAMS += $(unit_tests)
 AM_CPPFLAGS += $(CMOCKA_CFLAGS)
 endif
