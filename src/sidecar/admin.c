@@ -50,7 +50,8 @@ static void ask(struct admin *admin, struct evhttp_request *request, enum admin_
     admin->asked(admin->argument, page, reply);
 }
 
-static void send_text(struct evhttp_request *request, int status, const char *type, const char *body)
+static void send_text(struct evhttp_request *request, int status, const char *type,
+                      const char *body)
 {
     struct evbuffer *buffer = evbuffer_new();
 
@@ -101,11 +102,13 @@ static void on_metrics(struct evhttp_request *request, void *argument)
     } else if (strcmp(path, "/healthz") == 0) {
         send_text(request, 200, "text/plain", "ok\n");
     } else {
-        send_text(request, 404, "text/plain", "not found: there are /metrics, /healthz and /readyz\n");
+        send_text(request, 404, "text/plain",
+                  "not found: there are /metrics, /healthz and /readyz\n");
     }
 }
 
-static struct evhttp *make_server(struct admin *admin, void (*serve)(struct evhttp_request *, void *))
+static struct evhttp *make_server(struct admin *admin,
+                                  void (*serve)(struct evhttp_request *, void *))
 {
     struct evhttp *server = evhttp_new(admin->base);
 
@@ -120,7 +123,9 @@ static struct evhttp *make_server(struct admin *admin, void (*serve)(struct evht
 }
 
 struct admin *admin_new(struct event_base *base,
-                        void (*asked)(void *argument, enum admin_page page, struct admin_reply *reply), void *argument)
+                        void (*asked)(void *argument, enum admin_page page,
+                                      struct admin_reply *reply),
+                        void *argument)
 {
     struct admin *admin = memory_zalloc(sizeof *admin);
 
@@ -172,8 +177,9 @@ int admin_listen_unix(struct admin *admin, const char *path, struct error *err)
     int rc;
 
     if (strlen(path) >= sizeof at.sun_path) {
-        return error_set(err, "admin: %s is too long for a socket's path, expected at most %zu bytes", path,
-                         sizeof at.sun_path - 1);
+        return error_set(err,
+                         "admin: %s is too long for a socket's path, expected at most %zu bytes",
+                         path, sizeof at.sun_path - 1);
     }
     memcpy(at.sun_path, path, strlen(path) + 1);
     if (make_folder_of(path, err) != 0 || remove_stale(&at, err) != 0) {

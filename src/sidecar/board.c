@@ -18,7 +18,8 @@ struct board {
     unsigned workers;
     struct row *rows;
     unsigned count;
-    void (*changed)(void *argument, const struct snapshot_outbound *outbound, const struct connection_state *state);
+    void (*changed)(void *argument, const struct snapshot_outbound *outbound,
+                    const struct connection_state *state);
     void *argument;
 };
 
@@ -116,7 +117,8 @@ static void update(struct board *board, struct row *row)
     }
 }
 
-void board_report(struct board *board, unsigned worker, const char *outbound, const struct connection_state *state)
+void board_report(struct board *board, unsigned worker, const char *outbound,
+                  const struct connection_state *state)
 {
     struct row *row = find(board, outbound);
 

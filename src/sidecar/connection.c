@@ -16,9 +16,9 @@ struct connection {
     struct peer_observer observer;
     struct stream_request request;
     struct connection_state state;
-    struct event *timer;  /* the next probe */
-    struct probe *probe;  /* under way, or NULL */
-    unsigned failures;    /* probes, in a row */
+    struct event *timer; /* the next probe */
+    struct probe *probe; /* under way, or NULL */
+    unsigned failures;   /* probes, in a row */
     bool watch;
     void (*changed)(void *argument, const struct connection_state *state);
     void *argument;
@@ -47,7 +47,8 @@ const char *connection_status_text(enum connection_status status)
 /* Reason codes are ours even when a peer sends them. */
 static const char *known_reason(const char *reason)
 {
-    static const char *const known[] = {REASON_NOT_AUTHORISED, REASON_TARGET_REFUSED, REASON_INTERFACE_WITHDRAWN};
+    static const char *const known[] = {REASON_NOT_AUTHORISED, REASON_TARGET_REFUSED,
+                                        REASON_INTERFACE_WITHDRAWN};
 
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(known[i], reason) == 0) {
@@ -58,12 +59,13 @@ static const char *known_reason(const char *reason)
 }
 
 /* The one place where the state changes. */
-static void set_state(struct connection *connection, enum connection_status status, const char *reason,
-                      const char *detail)
+static void set_state(struct connection *connection, enum connection_status status,
+                      const char *reason, const char *detail)
 {
     struct connection_state *state = &connection->state;
 
-    if (state->status == status && state->reason == reason && strcmp(state->detail.text, detail) == 0) {
+    if (state->status == status && state->reason == reason &&
+        strcmp(state->detail.text, detail) == 0) {
         return;
     }
     state->status = status;
@@ -79,17 +81,19 @@ static void probe_in(struct connection *connection, int64_t microseconds)
     event_add(connection->timer, &when);
 }
 
-static void explain_refusal(struct connection *connection, const char *reason, char *out, size_t size)
+static void explain_refusal(struct connection *connection, const char *reason, char *out,
+                            size_t size)
 {
     const struct stream_request *request = &connection->request;
 
     if (strcmp(reason, REASON_TARGET_REFUSED) == 0) {
-        snprintf(out, size, "the application behind inbound %s of %s does not accept connections", request->inbound,
-                 request->instance);
+        snprintf(out, size, "the application behind inbound %s of %s does not accept connections",
+                 request->inbound, request->instance);
     } else if (strcmp(reason, REASON_INTERFACE_WITHDRAWN) == 0) {
         snprintf(out, size, "instance %s has no inbound %s", request->instance, request->inbound);
     } else {
-        snprintf(out, size, "instance %s does not allow outbound %s of this instance to use its inbound %s",
+        snprintf(out, size,
+                 "instance %s does not allow outbound %s of this instance to use its inbound %s",
                  request->instance, request->outbound, request->inbound);
     }
 }
@@ -130,7 +134,8 @@ static void on_probe_closed(void *endpoint, enum stream_end end)
         } else if (probe->status != 0) {
             refused(connection, probe->reason);
         } else {
-            probe_in(connection, POOL_BACKOFF_MIN_MICROSECONDS); /* the tunnel went; perhaps there is another */
+            probe_in(connection,
+                     POOL_BACKOFF_MIN_MICROSECONDS); /* the tunnel went; perhaps there is another */
         }
     }
     free(probe);
@@ -148,8 +153,10 @@ static void on_probe_finish(void *endpoint)
     (void)endpoint;
 }
 
-static const struct stream_handlers probe_handlers = {
-    .push = on_probe_push, .finish = on_probe_finish, .answer = on_probe_answer, .closed = on_probe_closed};
+static const struct stream_handlers probe_handlers = {.push = on_probe_push,
+                                                      .finish = on_probe_finish,
+                                                      .answer = on_probe_answer,
+                                                      .closed = on_probe_closed};
 
 static void send_probe(struct connection *connection)
 {
@@ -205,10 +212,11 @@ static void on_peer_changed(void *argument)
     }
 }
 
-struct connection *connection_new(struct event_base *base, struct pool *pool, const struct snapshot *snapshot,
-                                  const struct snapshot_outbound *outbound, bool watch,
-                                  void (*changed)(void *argument, const struct connection_state *state),
-                                  void *argument)
+struct connection *
+connection_new(struct event_base *base, struct pool *pool, const struct snapshot *snapshot,
+               const struct snapshot_outbound *outbound, bool watch,
+               void (*changed)(void *argument, const struct connection_state *state),
+               void *argument)
 {
     struct connection *connection = memory_zalloc(sizeof *connection);
     struct stream_request *request = &connection->request;
@@ -223,8 +231,10 @@ struct connection *connection_new(struct event_base *base, struct pool *pool, co
     memcpy(request->outbound, outbound->name, sizeof request->outbound);
     request->port = outbound->listen.port;
     connection->timer = event_new(base, -1, 0, on_timer, connection);
-    connection->observer = (struct peer_observer){.changed = on_peer_changed, .argument = connection};
-    connection->peer = pool_peer(pool, outbound->instance, &outbound->address, &connection->observer);
+    connection->observer =
+        (struct peer_observer){.changed = on_peer_changed, .argument = connection};
+    connection->peer =
+        pool_peer(pool, outbound->instance, &outbound->address, &connection->observer);
     /* The peer may be there already: then the probe goes out in the next turn of the loop. */
     probe_in(connection, 0);
     return connection;

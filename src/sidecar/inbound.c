@@ -34,7 +34,8 @@ static void on_ready(void *owner, struct tunnel *tunnel)
     }
 }
 
-static void on_request(void *owner, struct tunnel *tunnel, struct stream *stream, const struct stream_request *request)
+static void on_request(void *owner, struct tunnel *tunnel, struct stream *stream,
+                       const struct stream_request *request)
 {
     struct guest *guest = owner;
     struct inbound_set *set = guest->set;
@@ -74,8 +75,8 @@ static void on_closed(void *owner, struct tunnel *tunnel, const char *reason)
 
 static const struct tunnel_handlers handlers = {on_ready, on_request, on_draining, on_closed};
 
-struct inbound_set *inbound_set_new(struct event_base *base, struct buffers *buffers, struct relay_set *relays,
-                                    struct snapshot *const *snapshot)
+struct inbound_set *inbound_set_new(struct event_base *base, struct buffers *buffers,
+                                    struct relay_set *relays, struct snapshot *const *snapshot)
 {
     struct inbound_set *set = memory_zalloc(sizeof *set);
 
@@ -112,7 +113,8 @@ void inbound_take(struct inbound_set *set, struct established *established, int6
     snprintf(guest->peer, sizeof guest->peer, "%s", established->peer.instance);
     guest->tunnel = tunnel_new(set->base, established, id, set->buffers, &handlers, guest, &err);
     if (!guest->tunnel) {
-        log_error("tunnel refused", LOG_S("side", "target"), LOG_S("peer", guest->peer), LOG_S("detail", err.text));
+        log_error("tunnel refused", LOG_S("side", "target"), LOG_S("peer", guest->peer),
+                  LOG_S("detail", err.text));
         free(guest);
         return;
     }
@@ -124,17 +126,17 @@ void inbound_drain(struct inbound_set *set)
     struct guest *guest;
 
     set->draining = true;
-    LIST_FOREACH(guest, &set->guests, link) {
+    LIST_FOREACH (guest, &set->guests, link) {
         tunnel_drain(guest->tunnel);
     }
 }
 
-void inbound_each_tunnel(struct inbound_set *set, void (*visit)(void *argument, struct tunnel *tunnel),
-                         void *argument)
+void inbound_each_tunnel(struct inbound_set *set,
+                         void (*visit)(void *argument, struct tunnel *tunnel), void *argument)
 {
     struct guest *guest;
 
-    LIST_FOREACH(guest, &set->guests, link) {
+    LIST_FOREACH (guest, &set->guests, link) {
         visit(argument, guest->tunnel);
     }
 }

@@ -9,7 +9,8 @@
 #include "appnet/base/log.h"
 #include "appnet/base/memory.h"
 
-/* A worker that still closes the socket of an earlier connection is done long before this many tries. */
+/* A worker that still closes the socket of an earlier connection is done long before this many
+ * tries. */
 #define QUIET_TRIES 5
 #define QUIET_MICROSECONDS 50000
 #define RETRY_MICROSECONDS 1000000
@@ -50,7 +51,8 @@ static void try_open(struct listener *listener)
         board_listening(owner->board, listener->outbound.name, NULL);
     } else {
         bool quiet = listener->tries < QUIET_TRIES;
-        struct timeval when = {quiet ? 0 : RETRY_MICROSECONDS / 1000000, quiet ? QUIET_MICROSECONDS : 0};
+        struct timeval when = {quiet ? 0 : RETRY_MICROSECONDS / 1000000,
+                               quiet ? QUIET_MICROSECONDS : 0};
         event_add(listener->retry, &when);
         if (!quiet) {
             board_listening(owner->board, listener->outbound.name, &err);
@@ -74,8 +76,8 @@ static void listener_free(struct listener *listener)
     }
 }
 
-struct listeners *listeners_new(struct event_base *base, struct worker **workers, unsigned worker_count,
-                                struct board *board)
+struct listeners *listeners_new(struct event_base *base, struct worker **workers,
+                                unsigned worker_count, struct board *board)
 {
     struct listeners *listeners = memory_zalloc(sizeof *listeners);
 
@@ -98,7 +100,8 @@ void listeners_free(struct listeners *listeners)
 }
 
 /* Takes the listener of the same wire out of the old list. */
-static struct listener *take_same(struct listeners *listeners, const struct snapshot_outbound *outbound)
+static struct listener *take_same(struct listeners *listeners,
+                                  const struct snapshot_outbound *outbound)
 {
     for (unsigned i = 0; i < listeners->count; i++) {
         struct listener *at = listeners->items[i];

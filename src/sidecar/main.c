@@ -22,7 +22,8 @@ static const char usage[] =
     "  -V, --version      print the version and exit\n"
     "  -h, --help         print this and exit\n"
     "\n"
-    "It runs in the foreground and logs to standard error. SIGHUP reads the configuration anew, SIGTERM drains.\n"
+    "It runs in the foreground and logs to standard error. SIGHUP reads the configuration anew, "
+    "SIGTERM drains.\n"
     "APPNET_ENGINE=NAME chooses the record engine instead of the best one.\n";
 
 struct arguments {
@@ -71,8 +72,9 @@ static void raise_descriptor_limit(void)
     }
 }
 
-/* The form of the file and what its options say to each other were checked by reading it. The identity is checked where it
- * is there already: a file may well be written, and checked, before its certificate is issued. */
+/* The form of the file and what its options say to each other were checked by reading it. The
+ * identity is checked where it is there already: a file may well be written, and checked, before
+ * its certificate is issued. */
 static int check(const struct config *config, struct error *err)
 {
     struct identity *identity;
@@ -81,8 +83,8 @@ static int check(const struct config *config, struct error *err)
         fprintf(stderr, "appnet-sidecar: %s is not there yet, so the identity was not checked\n",
                 config->identity.certificate);
     } else {
-        identity = identity_load(config->identity.certificate, config->identity.key, config->identity.ca,
-                                 config->trust_domain, config->instance, err);
+        identity = identity_load(config->identity.certificate, config->identity.key,
+                                 config->identity.ca, config->trust_domain, config->instance, err);
         if (!identity) {
             return -1;
         }

@@ -79,7 +79,8 @@ static void on_accepted(void *argument, int fd)
 }
 
 struct outbound *outbound_new(struct event_base *base, struct pool *pool, struct relay_set *relays,
-                              const struct snapshot *snapshot, const struct snapshot_outbound *definition, bool watch,
+                              const struct snapshot *snapshot,
+                              const struct snapshot_outbound *definition, bool watch,
                               void (*changed)(void *argument, const struct connection_state *state),
                               void *argument)
 {
@@ -92,7 +93,8 @@ struct outbound *outbound_new(struct event_base *base, struct pool *pool, struct
     memcpy(outbound->wire.inbound, definition->inbound, sizeof outbound->wire.inbound);
     memcpy(outbound->wire.peer, definition->instance, sizeof outbound->wire.peer);
     LIST_INIT(&outbound->callers);
-    outbound->connection = connection_new(base, pool, snapshot, definition, watch, changed, argument);
+    outbound->connection =
+        connection_new(base, pool, snapshot, definition, watch, changed, argument);
     return outbound;
 }
 

@@ -8,21 +8,23 @@ static void refuse(struct policy_verdict *out, unsigned status, const char *reas
     out->reason = reason;
 }
 
-void policy_decide(const struct snapshot *snapshot, const char *peer, const struct stream_request *request,
-                   struct policy_verdict *out)
+void policy_decide(const struct snapshot *snapshot, const char *peer,
+                   const struct stream_request *request, struct policy_verdict *out)
 {
     *out = (struct policy_verdict){0};
     if (!request) {
         refuse(out, 400, REASON_BAD_REQUEST);
-        error_set(&out->why, "the peer asks for something other than a CONNECT to INBOUND.INSTANCE.TRUST-DOMAIN:PORT "
+        error_set(&out->why, "the peer asks for something other than a CONNECT to "
+                             "INBOUND.INSTANCE.TRUST-DOMAIN:PORT "
                              "from a named outbound");
         return;
     }
     if (strcmp(request->trust_domain, snapshot->trust_domain) != 0 ||
         strcmp(request->instance, snapshot->instance) != 0) {
         refuse(out, 404, REASON_INTERFACE_WITHDRAWN);
-        error_set(&out->why, "the peer asks for instance %s of %s; this is %s of %s", request->instance,
-                  request->trust_domain, snapshot->instance, snapshot->trust_domain);
+        error_set(&out->why, "the peer asks for instance %s of %s; this is %s of %s",
+                  request->instance, request->trust_domain, snapshot->instance,
+                  snapshot->trust_domain);
         return;
     }
     out->inbound = snapshot_find_inbound(snapshot, request->inbound);
@@ -33,8 +35,8 @@ void policy_decide(const struct snapshot *snapshot, const char *peer, const stru
     }
     if (!snapshot_allows(snapshot, request->inbound, peer, request->outbound)) {
         refuse(out, 403, REASON_NOT_AUTHORISED);
-        error_set(&out->why, "inbound %s is not connected to outbound %s of %s", request->inbound, request->outbound,
-                  peer);
+        error_set(&out->why, "inbound %s is not connected to outbound %s of %s", request->inbound,
+                  request->outbound, peer);
         out->inbound = NULL;
         return;
     }

@@ -16,7 +16,8 @@
 #include "appnet/base/loop.h"
 #include "appnet/sidecar/policy.h"
 
-/* A host that went away without a word is noticed after 60 + 4 * 15 seconds, so its sockets do not stay for ever. */
+/* A host that went away without a word is noticed after 60 + 4 * 15 seconds, so its sockets do not
+ * stay for ever. */
 #define KEEPALIVE_IDLE 60
 #define KEEPALIVE_INTERVAL 15
 #define KEEPALIVE_COUNT 4
@@ -27,10 +28,10 @@ struct relay {
     struct stream *stream; /* NULL: not yet, or gone */
     struct event readable, writable;
     int fd;
-    bool connecting;    /* target: the application has not accepted yet */
-    bool opened;        /* the target's application is there */
-    bool has_input;     /* the socket was readable and is not read empty */
-    bool reading_off;   /* `readable` is not being watched */
+    bool connecting;  /* target: the application has not accepted yet */
+    bool opened;      /* the target's application is there */
+    bool has_input;   /* the socket was readable and is not read empty */
+    bool reading_off; /* `readable` is not being watched */
     bool input_ended;
     bool output_full;   /* waiting for `writable` */
     bool finish_due;    /* the peer has ended; to be passed on once connected */
@@ -61,7 +62,8 @@ const struct relay_wire *relay_wire(const struct relay *relay)
     return &relay->wire;
 }
 
-void relay_each(struct relay_set *set, void (*visit)(void *argument, struct relay *relay), void *argument)
+void relay_each(struct relay_set *set, void (*visit)(void *argument, struct relay *relay),
+                void *argument)
 {
     struct relay *relay;
     struct relay *next;
@@ -72,13 +74,14 @@ void relay_each(struct relay_set *set, void (*visit)(void *argument, struct rela
     }
 }
 
-void relay_log_refused(struct relay_set *set, const struct relay_wire *wire, unsigned status, const char *reason,
-                       const char *detail)
+void relay_log_refused(struct relay_set *set, const struct relay_wire *wire, unsigned status,
+                       const char *reason, const char *detail)
 {
-    const struct log_field fields[] = {LOG_S("side", side(wire)),  LOG_S("outbound", wire->outbound),
-                                       LOG_S("inbound", wire->inbound), LOG_S("peer", wire->peer),
-                                       LOG_I("status", status), LOG_S("reason", reason),
-                                       LOG_S("detail", detail)};
+    const struct log_field fields[] = {
+        LOG_S("side", side(wire)),       LOG_S("outbound", wire->outbound),
+        LOG_S("inbound", wire->inbound), LOG_S("peer", wire->peer),
+        LOG_I("status", status),         LOG_S("reason", reason),
+        LOG_S("detail", detail)};
 
     set->refused += !wire->probe;
     log_write(wire->probe ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "stream refused", fields,
@@ -93,8 +96,9 @@ static void log_opened(struct relay *relay)
     relay->set->opened++;
     if (log_enabled(LOG_LEVEL_INFO)) {
         socket_peer_format(relay->fd, application, sizeof application);
-        log_info("stream opened", LOG_S("side", side(&relay->wire)), LOG_S("outbound", relay->wire.outbound),
-                 LOG_S("inbound", relay->wire.inbound), LOG_S("peer", relay->wire.peer),
+        log_info("stream opened", LOG_S("side", side(&relay->wire)),
+                 LOG_S("outbound", relay->wire.outbound), LOG_S("inbound", relay->wire.inbound),
+                 LOG_S("peer", relay->wire.peer),
                  LOG_S(relay->wire.is_source ? "client" : "target", application));
     }
 }
@@ -122,9 +126,11 @@ static void close_relay(struct relay *relay, enum stream_end end)
     static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
     if (relay->opened) {
-        log_info("stream closed", LOG_S("side", side(&relay->wire)), LOG_S("outbound", relay->wire.outbound),
-                 LOG_S("inbound", relay->wire.inbound), LOG_S("peer", relay->wire.peer), LOG_I("sent", relay->sent),
-                 LOG_I("received", relay->received), LOG_SECONDS("seconds", loop_now() - relay->began),
+        log_info("stream closed", LOG_S("side", side(&relay->wire)),
+                 LOG_S("outbound", relay->wire.outbound), LOG_S("inbound", relay->wire.inbound),
+                 LOG_S("peer", relay->wire.peer), LOG_I("sent", relay->sent),
+                 LOG_I("received", relay->received),
+                 LOG_SECONDS("seconds", loop_now() - relay->began),
                  LOG_S("reason", relay->reason ? relay->reason : end_text(end)));
     }
     event_del(&relay->readable);
@@ -223,7 +229,8 @@ static void answer(void *endpoint, unsigned status, const char *reason)
     if (reason[0] == '\0') {
         reason = REASON_NOT_AUTHORISED;
     }
-    relay_log_refused(relay->set, &relay->wire, status, reason, "the target's sidecar refused the connection");
+    relay_log_refused(relay->set, &relay->wire, status, reason,
+                      "the target's sidecar refused the connection");
     if (relay->refused) {
         relay->refused(relay->argument, reason);
     }
@@ -234,7 +241,8 @@ static void closed(void *endpoint, enum stream_end end)
     struct relay *relay = endpoint;
 
     relay->stream = NULL;
-    if (relay->wire.is_source && !relay->opened && (end == STREAM_TUNNEL_LOST || end == STREAM_PEER_RESET)) {
+    if (relay->wire.is_source && !relay->opened &&
+        (end == STREAM_TUNNEL_LOST || end == STREAM_PEER_RESET)) {
         relay_log_refused(relay->set, &relay->wire, 503, REASON_UNREACHABLE,
                           "the tunnel ended before the target answered");
     }
@@ -245,7 +253,8 @@ static const struct stream_handlers handlers = {pull, push, finish, answer, clos
 
 /* ---- the application's side ---- */
 
-/* Level-triggered, and turned off only when the stream does not keep up: small requests cost no epoll_ctl. */
+/* Level-triggered, and turned off only when the stream does not keep up: small requests cost no
+ * epoll_ctl. */
 static void on_readable(evutil_socket_t fd, short what, void *argument)
 {
     struct relay *relay = argument;
@@ -354,22 +363,25 @@ void relay_refuse(struct relay *relay, const char *reason, const char *detail)
     close_relay(relay, STREAM_REFUSED);
 }
 
-void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound, struct stream *stream,
-                 const struct relay_wire *wire)
+void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound,
+                 struct stream *stream, const struct relay_wire *wire)
 {
     static const struct timeval patience = {RELAY_CONNECT_SECONDS, 0};
     struct relay *relay;
-    int fd = socket(inbound->resolved.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd =
+        socket(inbound->resolved.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0 || !(relay = relay_new(set, fd, wire))) {
-        relay_log_refused(set, wire, 503, REASON_TARGET_REFUSED, "no socket or memory to reach the application");
+        relay_log_refused(set, wire, 503, REASON_TARGET_REFUSED,
+                          "no socket or memory to reach the application");
         stream_reply(stream, 503, REASON_TARGET_REFUSED);
         return;
     }
     relay->stream = stream;
     relay->connecting = true;
     stream_bind(stream, &handlers, relay);
-    if (connect(fd, (const struct sockaddr *)&inbound->resolved.storage, inbound->resolved.length) != 0 &&
+    if (connect(fd, (const struct sockaddr *)&inbound->resolved.storage,
+                inbound->resolved.length) != 0 &&
         errno != EINPROGRESS) {
         char detail[128];
         snprintf(detail, sizeof detail, "the application does not accept: %s", strerror(errno));

@@ -21,7 +21,8 @@
 
 /* More handshakes at a time than these threads do would only take the cores from the traffic. */
 #define HANDSHAKE_THREADS_MAX 4
-/* An application that is shutting down may still want a new connection: this long without any, and it is over. */
+/* An application that is shutting down may still want a new connection: this long without any, and
+ * it is over. */
 #define DRAIN_QUIET_MICROSECONDS 1000000
 #define DRAIN_LOOK_MICROSECONDS 100000
 
@@ -77,15 +78,17 @@ static void on_connection_changed(void *argument, unsigned worker, const char *o
 static void on_state_drawn(void *argument, const struct snapshot_outbound *outbound,
                            const struct connection_state *state)
 {
-    const struct log_field fields[] = {LOG_S("outbound", outbound->name), LOG_S("instance", outbound->instance),
-                                       LOG_S("inbound", outbound->inbound),
-                                       LOG_S("status", connection_status_text(state->status)),
-                                       LOG_S("reason", state->reason),
-                                       LOG_S("detail", state->detail.text[0] != '\0' ? state->detail.text : NULL)};
+    const struct log_field fields[] = {
+        LOG_S("outbound", outbound->name),
+        LOG_S("instance", outbound->instance),
+        LOG_S("inbound", outbound->inbound),
+        LOG_S("status", connection_status_text(state->status)),
+        LOG_S("reason", state->reason),
+        LOG_S("detail", state->detail.text[0] != '\0' ? state->detail.text : NULL)};
 
     (void)argument;
-    log_write(state->status == CONNECTION_FAILED ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "connection state", fields,
-              sizeof fields / sizeof fields[0]);
+    log_write(state->status == CONNECTION_FAILED ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+              "connection state", fields, sizeof fields / sizeof fields[0]);
 }
 
 /* On a handshake thread. */
@@ -247,7 +250,8 @@ static void on_hang_up(evutil_socket_t fd, short what, void *argument)
         log_info("configuration reloaded", LOG_S("file", sidecar->config->file),
                  LOG_S("certificate", sidecar->identity->summary.serial));
     } else {
-        log_error("reload failed", LOG_S("detail", err.text), LOG_S("kept", "the running configuration"));
+        log_error("reload failed", LOG_S("detail", err.text),
+                  LOG_S("kept", "the running configuration"));
     }
 }
 
@@ -274,8 +278,10 @@ static void on_drain_look(evutil_socket_t fd, short what, void *argument)
     if (open > 0) {
         sidecar->last_busy = now;
     }
-    if (open > 0 && now - sidecar->drain_began >= (int64_t)sidecar->config->drain_timeout * 1000000) {
-        log_warn("drain deadline", LOG_I("streams", open), LOG_I("seconds", sidecar->config->drain_timeout));
+    if (open > 0 &&
+        now - sidecar->drain_began >= (int64_t)sidecar->config->drain_timeout * 1000000) {
+        log_warn("drain deadline", LOG_I("streams", open),
+                 LOG_I("seconds", sidecar->config->drain_timeout));
         for (unsigned i = 0; i < sidecar->worker_count; i++) {
             worker_cut(sidecar->workers[i], "drained");
         }
@@ -287,7 +293,8 @@ static void on_drain_look(evutil_socket_t fd, short what, void *argument)
     }
 }
 
-/* Tunnels from peers are wound down; our own outbounds go on, since the application beside us may need them to finish. */
+/* Tunnels from peers are wound down; our own outbounds go on, since the application beside us may
+ * need them to finish. */
 static void on_terminate(evutil_socket_t fd, short what, void *argument)
 {
     struct sidecar *sidecar = argument;
@@ -320,9 +327,11 @@ static unsigned cores(void)
 
 static int make_workers(struct sidecar *sidecar, struct error *err)
 {
-    unsigned count = sidecar->config->tunnel.workers > 0 ? (unsigned)sidecar->config->tunnel.workers : cores();
+    unsigned count =
+        sidecar->config->tunnel.workers > 0 ? (unsigned)sidecar->config->tunnel.workers : cores();
 
-    sidecar->events = (struct worker_events){.connection_changed = on_connection_changed, .argument = sidecar};
+    sidecar->events =
+        (struct worker_events){.connection_changed = on_connection_changed, .argument = sidecar};
     sidecar->workers = memory_zalloc(count * sizeof(struct worker *));
     while (sidecar->worker_count < count) {
         struct worker *worker =
@@ -352,7 +361,8 @@ static int watch_signals(struct sidecar *sidecar, struct error *err)
     return 0;
 }
 
-struct sidecar *sidecar_new(struct config *config, const struct record_engine *engine, struct error *err)
+struct sidecar *sidecar_new(struct config *config, const struct record_engine *engine,
+                            struct error *err)
 {
     struct sidecar *sidecar = memory_zalloc(sizeof *sidecar);
     unsigned threads;
@@ -361,19 +371,21 @@ struct sidecar *sidecar_new(struct config *config, const struct record_engine *e
     sidecar->started = loop_now();
     sidecar->engine = engine ? engine->name : record_engine_best()->name;
     sidecar->loop = loop_new("control", err);
-    if (!sidecar->loop || watch_signals(sidecar, err) != 0 || !(sidecar->identity = load_identity(config, err))) {
+    if (!sidecar->loop || watch_signals(sidecar, err) != 0 ||
+        !(sidecar->identity = load_identity(config, err))) {
         goto failed;
     }
     threads = config->tunnel.workers > 0 ? (unsigned)config->tunnel.workers : cores();
-    sidecar->handshaker =
-        handshaker_new(threads < HANDSHAKE_THREADS_MAX ? threads : HANDSHAKE_THREADS_MAX, engine, err);
-    if (!sidecar->handshaker || handshaker_set_identity(sidecar->handshaker, sidecar->identity, err) != 0 ||
+    sidecar->handshaker = handshaker_new(
+        threads < HANDSHAKE_THREADS_MAX ? threads : HANDSHAKE_THREADS_MAX, engine, err);
+    if (!sidecar->handshaker ||
+        handshaker_set_identity(sidecar->handshaker, sidecar->identity, err) != 0 ||
         make_workers(sidecar, err) != 0) {
         goto failed;
     }
     sidecar->board = board_new(sidecar->worker_count, on_state_drawn, sidecar);
-    sidecar->listeners =
-        listeners_new(loop_base(sidecar->loop), sidecar->workers, sidecar->worker_count, sidecar->board);
+    sidecar->listeners = listeners_new(loop_base(sidecar->loop), sidecar->workers,
+                                       sidecar->worker_count, sidecar->board);
     sidecar->admin = admin_new(loop_base(sidecar->loop), on_asked, sidecar);
     return sidecar;
 
@@ -434,8 +446,9 @@ int sidecar_run(struct sidecar *sidecar, struct error *err)
     if (open_sockets(sidecar, err) != 0) {
         return -1;
     }
-    log_info("sidecar started", LOG_S("instance", sidecar->snapshot->instance), LOG_S("version", PACKAGE_VERSION),
-             LOG_I("workers", sidecar->worker_count), LOG_S("engine", sidecar->engine));
+    log_info("sidecar started", LOG_S("instance", sidecar->snapshot->instance),
+             LOG_S("version", PACKAGE_VERSION), LOG_I("workers", sidecar->worker_count),
+             LOG_S("engine", sidecar->engine));
     if (loop_run(sidecar->loop) != 0) {
         return error_set(err, "the event loop failed");
     }

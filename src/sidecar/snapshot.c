@@ -50,7 +50,8 @@ static void copy_outbounds(struct snapshot *snapshot, const struct config *confi
     snapshot->outbound_count = config->outbound_count;
     for (unsigned i = 0; i < config->outbound_count; i++) {
         struct snapshot_outbound *outbound = &snapshot->outbounds[i];
-        const struct config_connection *connection = config_find_connection(config, config->outbounds[i].name);
+        const struct config_connection *connection =
+            config_find_connection(config, config->outbounds[i].name);
         copy_name(outbound->name, config->outbounds[i].name);
         outbound->required = config->outbounds[i].required;
         outbound->listen = config->outbounds[i].listen;
@@ -112,7 +113,8 @@ void snapshot_unref(struct snapshot *snapshot)
     }
 }
 
-const struct snapshot_inbound *snapshot_find_inbound(const struct snapshot *snapshot, const char *name)
+const struct snapshot_inbound *snapshot_find_inbound(const struct snapshot *snapshot,
+                                                     const char *name)
 {
     for (unsigned i = 0; i < snapshot->inbound_count; i++) {
         if (strcmp(snapshot->inbounds[i].name, name) == 0) {
@@ -122,7 +124,8 @@ const struct snapshot_inbound *snapshot_find_inbound(const struct snapshot *snap
     return NULL;
 }
 
-const struct snapshot_outbound *snapshot_find_outbound(const struct snapshot *snapshot, const char *name)
+const struct snapshot_outbound *snapshot_find_outbound(const struct snapshot *snapshot,
+                                                       const char *name)
 {
     for (unsigned i = 0; i < snapshot->outbound_count; i++) {
         if (strcmp(snapshot->outbounds[i].name, name) == 0) {
@@ -134,12 +137,13 @@ const struct snapshot_outbound *snapshot_find_outbound(const struct snapshot *sn
 
 bool snapshot_same_wire(const struct snapshot_outbound *a, const struct snapshot_outbound *b)
 {
-    return strcmp(a->name, b->name) == 0 && a->connected == b->connected && strcmp(a->instance, b->instance) == 0 &&
-           strcmp(a->inbound, b->inbound) == 0 && address_equal(&a->address, &b->address) &&
-           address_equal(&a->listen, &b->listen);
+    return strcmp(a->name, b->name) == 0 && a->connected == b->connected &&
+           strcmp(a->instance, b->instance) == 0 && strcmp(a->inbound, b->inbound) == 0 &&
+           address_equal(&a->address, &b->address) && address_equal(&a->listen, &b->listen);
 }
 
-bool snapshot_allows(const struct snapshot *snapshot, const char *inbound, const char *instance, const char *outbound)
+bool snapshot_allows(const struct snapshot *snapshot, const char *inbound, const char *instance,
+                     const char *outbound)
 {
     struct snapshot_allow key;
 

@@ -88,8 +88,9 @@ static json_t *seconds_json(int64_t microseconds)
 
 static json_t *certificate_json(const struct certificate_summary *certificate)
 {
-    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "id", certificate->id, "serial", certificate->serial, "issuer",
-                     certificate->issuer, "not_before", time_json(certificate->not_before), "not_after",
+    return json_pack("{s:s, s:s, s:s, s:o, s:o}", "id", certificate->id, "serial",
+                     certificate->serial, "issuer", certificate->issuer, "not_before",
+                     time_json(certificate->not_before), "not_after",
                      time_json(certificate->not_after));
 }
 
@@ -102,12 +103,13 @@ static json_t *outbounds_json(const struct status *status)
         const struct connection_state *state = board_state(status->board, outbound->name);
         json_array_append_new(
             list,
-            json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "name", outbound->name, "required",
-                      outbound->required, "listen", address_json(&outbound->listen), "instance",
-                      text_or_null(outbound->instance), "inbound", text_or_null(outbound->inbound), "address",
-                      outbound->connected ? address_json(&outbound->address) : json_null(), "status",
-                      text_or_null(state ? connection_status_text(state->status) : NULL), "reason",
-                      text_or_null(state ? state->reason : NULL), "detail",
+            json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "name", outbound->name,
+                      "required", outbound->required, "listen", address_json(&outbound->listen),
+                      "instance", text_or_null(outbound->instance), "inbound",
+                      text_or_null(outbound->inbound), "address",
+                      outbound->connected ? address_json(&outbound->address) : json_null(),
+                      "status", text_or_null(state ? connection_status_text(state->status) : NULL),
+                      "reason", text_or_null(state ? state->reason : NULL), "detail",
                       text_or_null(state ? state->detail.text : NULL), "streams",
                       (int)streams_of(status, true, outbound->name)));
     }
@@ -136,13 +138,15 @@ static json_t *tunnels_json(const struct status *status)
         for (unsigned k = 0; k < report->tunnel_count; k++) {
             const struct worker_tunnel *tunnel = &report->tunnels[k];
             json_array_append_new(
-                list, json_pack("{s:I, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:o}", "id",
-                                (json_int_t)tunnel->id, "side", tunnel->is_client ? "source" : "target", "peer",
-                                tunnel->peer, "address", tunnel->address, "worker", (int)tunnel->worker, "tls",
-                                tunnel->version, "cipher", tunnel->cipher, "engine", tunnel->engine, "state",
-                                tunnel->draining ? "draining" : "up", "streams", (int)tunnel->streams, "sent",
-                                (json_int_t)tunnel->sent, "received", (json_int_t)tunnel->received, "seconds",
-                                seconds_json(tunnel->microseconds)));
+                list,
+                json_pack("{s:I, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:o}", "id",
+                          (json_int_t)tunnel->id, "side", tunnel->is_client ? "source" : "target",
+                          "peer", tunnel->peer, "address", tunnel->address, "worker",
+                          (int)tunnel->worker, "tls", tunnel->version, "cipher", tunnel->cipher,
+                          "engine", tunnel->engine, "state", tunnel->draining ? "draining" : "up",
+                          "streams", (int)tunnel->streams, "sent", (json_int_t)tunnel->sent,
+                          "received", (json_int_t)tunnel->received, "seconds",
+                          seconds_json(tunnel->microseconds)));
         }
     }
     return list;
@@ -151,14 +155,16 @@ static json_t *tunnels_json(const struct status *status)
 char *status_json(const struct status *status)
 {
     struct totals totals = add_up(status);
-    json_t *whole = json_pack(
-        "{s:s, s:s, s:s, s:i, s:s, s:o, s:i, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}", "instance",
-        status->snapshot->instance, "trust_domain", status->snapshot->trust_domain, "version", PACKAGE_VERSION, "pid",
-        (int)getpid(), "state", status->draining ? "draining" : "running", "uptime_seconds",
-        seconds_json(loop_now() - status->started), "workers", (int)status->workers, "engine", status->engine,
-        "certificate", certificate_json(status->certificate), "outbounds", outbounds_json(status), "inbounds",
-        inbounds_json(status), "tunnels", tunnels_json(status), "streams", "open", (json_int_t)totals.open, "opened",
-        (json_int_t)totals.opened, "refused", (json_int_t)totals.refused);
+    json_t *whole =
+        json_pack("{s:s, s:s, s:s, s:i, s:s, s:o, s:i, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}",
+                  "instance", status->snapshot->instance, "trust_domain",
+                  status->snapshot->trust_domain, "version", PACKAGE_VERSION, "pid", (int)getpid(),
+                  "state", status->draining ? "draining" : "running", "uptime_seconds",
+                  seconds_json(loop_now() - status->started), "workers", (int)status->workers,
+                  "engine", status->engine, "certificate", certificate_json(status->certificate),
+                  "outbounds", outbounds_json(status), "inbounds", inbounds_json(status), "tunnels",
+                  tunnels_json(status), "streams", "open", (json_int_t)totals.open, "opened",
+                  (json_int_t)totals.opened, "refused", (json_int_t)totals.refused);
     char *text = json_dumps(whole, JSON_INDENT(2));
 
     json_decref(whole);
@@ -172,7 +178,8 @@ struct text {
     size_t length;
 };
 
-static void append(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void append(struct text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void append(struct text *text, const char *format, ...)
 {
@@ -195,7 +202,8 @@ static void describe(struct text *text, const char *name, const char *type, cons
     append(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void number(struct text *text, const char *name, const char *type, const char *help, uint64_t value)
+static void number(struct text *text, const char *name, const char *type, const char *help,
+                   uint64_t value)
 {
     describe(text, name, type, help);
     append(text, "%s %" PRIu64 "\n", name, value);
@@ -207,26 +215,32 @@ char *status_metrics(const struct status *status)
     struct text text = {0};
 
     describe(&text, "appnet_info", "gauge", "The sidecar.");
-    append(&text, "appnet_info{instance=\"%s\",version=\"%s\",engine=\"%s\"} 1\n", status->snapshot->instance,
-           PACKAGE_VERSION, status->engine);
-    number(&text, "appnet_streams_open", "gauge", "Application connections carried now.", totals.open);
-    number(&text, "appnet_streams_opened_total", "counter", "Application connections carried since the start.",
-           totals.opened);
-    number(&text, "appnet_streams_refused_total", "counter", "Application connections refused since the start.",
-           totals.refused);
+    append(&text, "appnet_info{instance=\"%s\",version=\"%s\",engine=\"%s\"} 1\n",
+           status->snapshot->instance, PACKAGE_VERSION, status->engine);
+    number(&text, "appnet_streams_open", "gauge", "Application connections carried now.",
+           totals.open);
+    number(&text, "appnet_streams_opened_total", "counter",
+           "Application connections carried since the start.", totals.opened);
+    number(&text, "appnet_streams_refused_total", "counter",
+           "Application connections refused since the start.", totals.refused);
     describe(&text, "appnet_tunnels", "gauge", "Tunnels that are up, by our side of them.");
-    append(&text, "appnet_tunnels{side=\"source\"} %u\nappnet_tunnels{side=\"target\"} %u\n", totals.tunnels[1],
-           totals.tunnels[0]);
-    describe(&text, "appnet_connection_established", "gauge", "1 when an outbound's connection was measured to work.");
+    append(&text, "appnet_tunnels{side=\"source\"} %u\nappnet_tunnels{side=\"target\"} %u\n",
+           totals.tunnels[1], totals.tunnels[0]);
+    describe(&text, "appnet_connection_established", "gauge",
+             "1 when an outbound's connection was measured to work.");
     for (unsigned i = 0; i < status->snapshot->outbound_count; i++) {
         const struct snapshot_outbound *outbound = &status->snapshot->outbounds[i];
         const struct connection_state *state = board_state(status->board, outbound->name);
         if (state) {
-            append(&text, "appnet_connection_established{outbound=\"%s\",instance=\"%s\",inbound=\"%s\"} %d\n",
-                   outbound->name, outbound->instance, outbound->inbound, state->status == CONNECTION_ESTABLISHED);
+            append(&text,
+                   "appnet_connection_established{outbound=\"%s\",instance=\"%s\",inbound=\"%s\"} "
+                   "%d\n",
+                   outbound->name, outbound->instance, outbound->inbound,
+                   state->status == CONNECTION_ESTABLISHED);
         }
     }
-    number(&text, "appnet_certificate_expiry_seconds", "gauge", "When our certificate ends, in seconds since 1970.",
+    number(&text, "appnet_certificate_expiry_seconds", "gauge",
+           "When our certificate ends, in seconds since 1970.",
            (uint64_t)status->certificate->not_after);
     return text.bytes;
 }

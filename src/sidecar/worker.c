@@ -82,7 +82,8 @@ struct worker *worker_new(unsigned index, unsigned count, struct handshaker *han
     relay_set_init(&worker->relays, loop_base(worker->loop));
     worker->buffers = buffers_new();
     worker->pool = pool_new(worker->loop, handshaker, worker->buffers, next_tunnel_id, worker);
-    worker->inbound = inbound_set_new(loop_base(worker->loop), worker->buffers, &worker->relays, &worker->snapshot);
+    worker->inbound = inbound_set_new(loop_base(worker->loop), worker->buffers, &worker->relays,
+                                      &worker->snapshot);
     return worker;
 }
 
@@ -105,7 +106,7 @@ static struct worker_outbound *find_outbound(struct worker *worker, const char *
 {
     struct worker_outbound *at;
 
-    LIST_FOREACH(at, &worker->outbounds, link) {
+    LIST_FOREACH (at, &worker->outbounds, link) {
         if (strcmp(at->definition.name, name) == 0) {
             return at;
         }
@@ -122,7 +123,9 @@ static const char *broken_wire(const struct snapshot *snapshot, const struct rel
         if (!snapshot_find_inbound(snapshot, wire->inbound)) {
             return REASON_INTERFACE_WITHDRAWN;
         }
-        return snapshot_allows(snapshot, wire->inbound, wire->peer, wire->outbound) ? NULL : REASON_NOT_AUTHORISED;
+        return snapshot_allows(snapshot, wire->inbound, wire->peer, wire->outbound)
+                   ? NULL
+                   : REASON_NOT_AUTHORISED;
     }
     outbound = snapshot_find_outbound(snapshot, wire->outbound);
     if (outbound && outbound->connected && strcmp(outbound->instance, wire->peer) == 0 &&
@@ -169,8 +172,8 @@ static void apply(void *argument)
             at = memory_zalloc(sizeof *at);
             at->worker = worker;
             at->definition = *definition;
-            at->outbound = outbound_new(loop_base(worker->loop), worker->pool, &worker->relays, snapshot, definition,
-                                        worker->index == 0, on_state, at);
+            at->outbound = outbound_new(loop_base(worker->loop), worker->pool, &worker->relays,
+                                        snapshot, definition, worker->index == 0, on_state, at);
             LIST_INSERT_HEAD(&worker->outbounds, at, link);
         }
     }
@@ -195,7 +198,8 @@ static void take_socket(void *argument)
     if (!at) {
         close(command->fd);
     } else if (outbound_listen(at->outbound, command->fd, &err) != 0) {
-        log_error("listening failed", LOG_S("outbound", command->outbound), LOG_S("detail", err.text));
+        log_error("listening failed", LOG_S("outbound", command->outbound),
+                  LOG_S("detail", err.text));
     }
     free(command);
 }
@@ -275,7 +279,8 @@ static void report_tunnel(void *argument, struct tunnel *tunnel)
     struct tunnel_info info;
 
     tunnel_describe(tunnel, &info);
-    report->tunnels = memory_grow(report->tunnels, report->tunnel_count + 1, sizeof *report->tunnels);
+    report->tunnels =
+        memory_grow(report->tunnels, report->tunnel_count + 1, sizeof *report->tunnels);
     out = &report->tunnels[report->tunnel_count++];
     memset(out, 0, sizeof *out);
     out->id = info.id;
@@ -305,7 +310,8 @@ static void report_relay(void *argument, struct relay *relay)
     }
     report->open++;
     for (unsigned i = 0; i < report->use_count; i++) {
-        if (report->uses[i].is_source == wire->is_source && strcmp(report->uses[i].name, name) == 0) {
+        if (report->uses[i].is_source == wire->is_source &&
+            strcmp(report->uses[i].name, name) == 0) {
             report->uses[i].streams++;
             return;
         }

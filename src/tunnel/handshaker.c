@@ -35,7 +35,8 @@ struct dial {
     struct socket_address resolved;
     char instance[NAME_SIZE];
     struct loop *reply;
-    void (*done)(void *argument, struct established *established, enum dial_failure failure, const struct error *why);
+    void (*done)(void *argument, struct established *established, enum dial_failure failure,
+                 const struct error *why);
     void *argument;
     struct established *established;
     enum dial_failure failure;
@@ -71,7 +72,7 @@ struct handshaker {
     struct loop *resolver; /* looking a name up blocks */
     struct thread *threads;
     unsigned thread_count;
-    atomic_uint next; /* spreads the work over the threads */
+    atomic_uint next;          /* spreads the work over the threads */
     struct acceptor *acceptor; /* lives on the first thread */
     void (*accepted)(void *argument, struct established *established);
     void *argument;
@@ -158,8 +159,8 @@ static void log_stranger_refused(struct job *job, const struct error *why)
     }
 }
 
-/* Closing a socket with unread input makes a reset, and a reset may overtake the alert that tells the peer why. So only our
- * side is shut, and what comes is thrown away for a moment. */
+/* Closing a socket with unread input makes a reset, and a reset may overtake the alert that tells
+ * the peer why. So only our side is shut, and what comes is thrown away for a moment. */
 static void job_linger(struct job *job)
 {
     static const struct timeval patience = {LINGER_SECONDS, 0};
@@ -229,7 +230,8 @@ static void job_done(struct job *job)
 static void job_wait(struct job *job, short what)
 {
     event_del(job->ready);
-    event_assign(job->ready, loop_base(job->thread->loop), job->fd, what, event_get_callback(job->ready), job);
+    event_assign(job->ready, loop_base(job->thread->loop), job->fd, what,
+                 event_get_callback(job->ready), job);
     event_add(job->ready, NULL);
 }
 
@@ -281,7 +283,8 @@ static void job_connected(struct job *job)
     getsockopt(job->fd, SOL_SOCKET, SO_ERROR, &failure, &size);
     if (failure != 0) {
         address_format(&job->dial->address, text, sizeof text);
-        error_set_errno(&err, failure, "the sidecar of %s does not answer at %s", job->dial->instance, text);
+        error_set_errno(&err, failure, "the sidecar of %s does not answer at %s",
+                        job->dial->instance, text);
         job_failed(job, DIAL_UNREACHABLE, &err);
         return;
     }
@@ -339,7 +342,8 @@ static void on_deadline(evutil_socket_t fd, short what, void *argument)
                   HANDSHAKER_DEADLINE_SECONDS);
         job_failed(job, DIAL_UNREACHABLE, &err);
     } else {
-        error_set(&err, "the TLS handshake was not finished within %d seconds", HANDSHAKER_DEADLINE_SECONDS);
+        error_set(&err, "the TLS handshake was not finished within %d seconds",
+                  HANDSHAKER_DEADLINE_SECONDS);
         job_failed(job, job->dial ? DIAL_UNREACHABLE : DIAL_REFUSED, &err);
     }
 }
@@ -370,7 +374,8 @@ static struct job *job_new(struct thread *thread, int fd, struct dial *dial)
 
 /* ---- strangers ---- */
 
-/* The oldest that has not proved who it is gives way, so that silent ones cannot keep others out. */
+/* The oldest that has not proved who it is gives way, so that silent ones cannot keep others out.
+ */
 static void make_room(struct thread *thread)
 {
     struct error err = ERROR_INIT;
@@ -379,9 +384,11 @@ static void make_room(struct thread *thread)
     if (thread->strangers < HANDSHAKER_STRANGERS_MAX) {
         return;
     }
-    TAILQ_FOREACH(job, &thread->jobs, link) {
+    TAILQ_FOREACH (job, &thread->jobs, link) {
         if (!job->dial && job->state != JOB_LINGERING) {
-            error_set(&err, "it had not finished the TLS handshake when newer connections needed its place");
+            error_set(
+                &err,
+                "it had not finished the TLS handshake when newer connections needed its place");
             log_stranger_refused(job, &err);
             job_free(job);
             return;
@@ -415,8 +422,8 @@ static void on_accepted(void *argument, int fd)
 }
 
 int handshaker_listen(struct handshaker *handshaker, int fd,
-                      void (*accepted)(void *argument, struct established *established), void *argument,
-                      struct error *err)
+                      void (*accepted)(void *argument, struct established *established),
+                      void *argument, struct error *err)
 {
     handshaker->accepted = accepted;
     handshaker->argument = argument;
@@ -469,7 +476,8 @@ static void start_connecting(void *argument)
         errno != EINPROGRESS) {
         int failure = errno;
         address_format(&dial->address, text, sizeof text);
-        error_set_errno(&err, failure, "the sidecar of %s does not answer at %s", dial->instance, text);
+        error_set_errno(&err, failure, "the sidecar of %s does not answer at %s", dial->instance,
+                        text);
         job_failed(job, DIAL_UNREACHABLE, &err);
         return;
     }
@@ -489,10 +497,10 @@ static void resolve(void *argument)
     }
 }
 
-void handshaker_dial(struct handshaker *handshaker, const struct address *address, const char *instance,
-                     struct loop *reply,
-                     void (*done)(void *argument, struct established *established, enum dial_failure failure,
-                                  const struct error *why),
+void handshaker_dial(struct handshaker *handshaker, const struct address *address,
+                     const char *instance, struct loop *reply,
+                     void (*done)(void *argument, struct established *established,
+                                  enum dial_failure failure, const struct error *why),
                      void *argument)
 {
     struct dial *dial = memory_zalloc(sizeof *dial);
@@ -521,7 +529,8 @@ static void take_context(void *argument)
     free(message);
 }
 
-int handshaker_set_identity(struct handshaker *handshaker, const struct identity *identity, struct error *err)
+int handshaker_set_identity(struct handshaker *handshaker, const struct identity *identity,
+                            struct error *err)
 {
     struct message **messages = memory_zalloc(handshaker->thread_count * sizeof *messages);
     unsigned made = 0;
@@ -547,7 +556,8 @@ int handshaker_set_identity(struct handshaker *handshaker, const struct identity
     return made == handshaker->thread_count ? 0 : -1;
 }
 
-struct handshaker *handshaker_new(unsigned threads, const struct record_engine *engine, struct error *err)
+struct handshaker *handshaker_new(unsigned threads, const struct record_engine *engine,
+                                  struct error *err)
 {
     struct handshaker *handshaker = memory_zalloc(sizeof *handshaker);
     char name[32];

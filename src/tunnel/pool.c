@@ -81,7 +81,8 @@ static void notify(struct peer *peer)
     }
 }
 
-/* Calls back those whose dial has been decided: all when there is a tunnel, else those that this attempt was for. */
+/* Calls back those whose dial has been decided: all when there is a tunnel, else those that this
+ * attempt was for. */
 static void wake(struct peer *peer)
 {
     TAILQ_HEAD(, peer_waiter) ripe = TAILQ_HEAD_INITIALIZER(ripe);
@@ -113,8 +114,10 @@ static void attempt_failed(struct peer *peer, enum dial_failure failure, const c
     address_format(&peer->address, text, sizeof text);
     if (strcmp(peer->why.text, why) != 0 || peer->failures == 1) {
         /* Said once, not at every retry. */
-        log_warn("tunnel refused", LOG_S("side", "source"), LOG_S("address", text), LOG_S("expected", peer->instance),
-                 LOG_S("reason", failure == DIAL_REFUSED ? "tls-refused" : "unreachable"), LOG_S("detail", why));
+        log_warn("tunnel refused", LOG_S("side", "source"), LOG_S("address", text),
+                 LOG_S("expected", peer->instance),
+                 LOG_S("reason", failure == DIAL_REFUSED ? "tls-refused" : "unreachable"),
+                 LOG_S("detail", why));
     }
     error_set(&peer->why, "%s", why);
     pause = pool_backoff(peer->failures, random_below(1000));
@@ -181,12 +184,14 @@ static void on_tunnel_closed(void *owner, struct tunnel *tunnel, const char *rea
         dial(peer);
         notify(peer);
     } else {
-        /* With TLS 1.3 a target's refusal of our certificate comes after our side of the handshake. */
+        /* With TLS 1.3 a target's refusal of our certificate comes after our side of the handshake.
+         */
         attempt_failed(peer, refused ? DIAL_REFUSED : DIAL_UNREACHABLE, reason);
     }
 }
 
-static void on_request(void *owner, struct tunnel *tunnel, struct stream *stream, const struct stream_request *request)
+static void on_request(void *owner, struct tunnel *tunnel, struct stream *stream,
+                       const struct stream_request *request)
 {
     (void)owner;
     (void)tunnel;
@@ -194,7 +199,8 @@ static void on_request(void *owner, struct tunnel *tunnel, struct stream *stream
     stream_reply(stream, 405, NULL); /* a target opens no streams towards its source */
 }
 
-static const struct tunnel_handlers handlers = {on_tunnel_ready, on_request, on_tunnel_draining, on_tunnel_closed};
+static const struct tunnel_handlers handlers = {on_tunnel_ready, on_request, on_tunnel_draining,
+                                                on_tunnel_closed};
 
 static void on_dialled(void *argument, struct established *established, enum dial_failure failure,
                        const struct error *why)
@@ -218,8 +224,9 @@ static void on_dialled(void *argument, struct established *established, enum dia
     }
     lane = memory_zalloc(sizeof *lane);
     lane->peer = peer;
-    lane->tunnel = tunnel_new(loop_base(pool->loop), established, pool->next_tunnel_id(pool->argument), pool->buffers,
-                              &handlers, lane, &err);
+    lane->tunnel =
+        tunnel_new(loop_base(pool->loop), established, pool->next_tunnel_id(pool->argument),
+                   pool->buffers, &handlers, lane, &err);
     if (!lane->tunnel) {
         free(lane);
         attempt_failed(peer, DIAL_UNREACHABLE, err.text);
@@ -241,7 +248,8 @@ static void dial(struct peer *peer)
     peer->attempt = memory_zalloc(sizeof *peer->attempt);
     peer->attempt->peer = peer;
     peer->attempts++;
-    handshaker_dial(pool->handshaker, &peer->address, peer->instance, pool->loop, on_dialled, peer->attempt);
+    handshaker_dial(pool->handshaker, &peer->address, peer->instance, pool->loop, on_dialled,
+                    peer->attempt);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *argument)
@@ -290,7 +298,7 @@ struct peer *pool_peer(struct pool *pool, const char *instance, const struct add
 {
     struct peer *peer;
 
-    LIST_FOREACH(peer, &pool->peers, link) {
+    LIST_FOREACH (peer, &pool->peers, link) {
         /* A released one only waits for its tunnels to drain away. */
         if (peer->references > 0 && strcmp(peer->instance, instance) == 0 &&
             address_equal(&peer->address, address)) {
@@ -327,7 +335,7 @@ void peer_release(struct peer *peer, struct peer_observer *observer)
         peer->attempt->peer = NULL;
         peer->attempt = NULL;
     }
-    LIST_FOREACH(lane, &peer->lanes, link) {
+    LIST_FOREACH (lane, &peer->lanes, link) {
         tunnel_drain(lane->tunnel);
     }
     free_if_done(peer);
@@ -338,8 +346,9 @@ struct tunnel *peer_tunnel(struct peer *peer)
     struct tunnel *best = NULL;
     struct lane *lane;
 
-    LIST_FOREACH(lane, &peer->lanes, link) {
-        if (tunnel_usable(lane->tunnel) && (!best || tunnel_streams(lane->tunnel) < tunnel_streams(best))) {
+    LIST_FOREACH (lane, &peer->lanes, link) {
+        if (tunnel_usable(lane->tunnel) &&
+            (!best || tunnel_streams(lane->tunnel) < tunnel_streams(best))) {
             best = lane->tunnel;
         }
     }
@@ -367,13 +376,14 @@ const struct error *peer_failure(const struct peer *peer, enum dial_failure *kin
     return peer->why.text[0] != '\0' ? &peer->why : NULL;
 }
 
-void pool_each_tunnel(struct pool *pool, void (*visit)(void *argument, struct tunnel *tunnel), void *argument)
+void pool_each_tunnel(struct pool *pool, void (*visit)(void *argument, struct tunnel *tunnel),
+                      void *argument)
 {
     struct peer *peer;
     struct lane *lane;
 
-    LIST_FOREACH(peer, &pool->peers, link) {
-        LIST_FOREACH(lane, &peer->lanes, link) {
+    LIST_FOREACH (peer, &pool->peers, link) {
+        LIST_FOREACH (lane, &peer->lanes, link) {
             visit(argument, lane->tunnel);
         }
     }

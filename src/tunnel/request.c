@@ -60,8 +60,8 @@ bool request_parse_authority(const char *text, size_t length, struct stream_requ
 
 size_t request_format_authority(const struct stream_request *request, char *out, size_t size)
 {
-    int n = snprintf(out, size, "%s.%s.%s:%u", request->inbound, request->instance, request->trust_domain,
-                     request->port);
+    int n = snprintf(out, size, "%s.%s.%s:%u", request->inbound, request->instance,
+                     request->trust_domain, request->port);
 
     return n < 0 ? 0 : (size_t)n;
 }

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-/* With less room than this in a packet, the next frame begins a new one: a bulk frame should fill a record alone, small ones
- * share it. */
+/* With less room than this in a packet, the next frame begins a new one: a bulk frame should fill a
+ * record alone, small ones share it. */
 #define WORTH_FILLING 2048
 
 static void enqueue(struct sender *sender, struct packet *packet)
@@ -36,7 +36,8 @@ static void seal_control(struct sender *sender)
     const struct record_engine *engine = sender->record->engine;
     struct packet *packet;
 
-    if (!engine->control_due || !engine->control_due(sender->record) || !(packet = take_packet(sender))) {
+    if (!engine->control_due || !engine->control_due(sender->record) ||
+        !(packet = take_packet(sender))) {
         return;
     }
     if (engine->control(sender->record, packet->bytes, &packet->wire, &sender->failure) != 0) {
@@ -50,8 +51,8 @@ static void seal_open(struct sender *sender)
     struct packet *packet = sender->open;
 
     seal_control(sender);
-    if (sender->record->engine->seal(sender->record, packet->bytes + RECORD_HEADROOM, packet->used, &packet->wire,
-                                     &sender->failure) != 0) {
+    if (sender->record->engine->seal(sender->record, packet->bytes + RECORD_HEADROOM, packet->used,
+                                     &packet->wire, &sender->failure) != 0) {
         sender->broken = true;
     }
     sender->open = NULL;
@@ -120,7 +121,8 @@ enum sender_result sender_flush(struct sender *sender, struct error *err)
         size_t total = 0;
         ssize_t sent;
 
-        for (struct packet *at = sender->first; at && count < sizeof wires / sizeof wires[0]; at = at->next) {
+        for (struct packet *at = sender->first; at && count < sizeof wires / sizeof wires[0];
+             at = at->next) {
             wires[count++] = at->wire;
             total += at->wire.iov_len;
         }
@@ -146,11 +148,13 @@ enum sender_result sender_flush(struct sender *sender, struct error *err)
 
 void sender_farewell(struct sender *sender)
 {
-    struct packet *packet = sender->first || sender->broken ? NULL : buffers_take_packet(sender->buffers);
+    struct packet *packet =
+        sender->first || sender->broken ? NULL : buffers_take_packet(sender->buffers);
 
     if (packet) {
         sender->record->engine->farewell(sender->record, packet->bytes, &packet->wire);
-        if (send(sender->fd, packet->wire.iov_base, packet->wire.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
+        if (send(sender->fd, packet->wire.iov_base, packet->wire.iov_len,
+                 MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
             sender->sent += packet->wire.iov_len;
         }
         buffers_give_packet(sender->buffers, packet);

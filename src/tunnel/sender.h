@@ -1,5 +1,5 @@
-/* A tunnel's way out: plaintext is laid into packets, packets are sealed in place when full or when the turn ends, and leave
- * in one writev. Private to src/tunnel. */
+/* A tunnel's way out: plaintext is laid into packets, packets are sealed in place when full or when
+ * the turn ends, and leave in one writev. Private to src/tunnel. */
 #ifndef APPNET_TUNNEL_SENDER_H
 #define APPNET_TUNNEL_SENDER_H
 
@@ -17,16 +17,16 @@ struct sender {
     struct buffers *buffers;
     struct record *record;
     int fd;
-    struct packet *open;          /* being filled; NULL: none */
-    struct packet *first, *last;  /* sealed */
+    struct packet *open;         /* being filled; NULL: none */
+    struct packet *first, *last; /* sealed */
     unsigned count;
-    bool broken;                  /* a record could not be made; the next flush says so */
-    uint64_t sent;                /* bytes on the wire */
-    struct error failure;         /* why it is broken */
+    bool broken;          /* a record could not be made; the next flush says so */
+    uint64_t sent;        /* bytes on the wire */
+    struct error failure; /* why it is broken */
 };
 
-/* A place for at least `want` bytes (RECORD_PLAINTEXT_MAX at the most) of plaintext in the packet being filled; *size tells
- * how many there are. NULL: the queue is full; or `broken`. */
+/* A place for at least `want` bytes (RECORD_PLAINTEXT_MAX at the most) of plaintext in the packet
+ * being filled; *size tells how many there are. NULL: the queue is full; or `broken`. */
 uint8_t *sender_room(struct sender *sender, size_t want, size_t *size);
 
 /* `used` bytes of what sender_room gave are filled. */

@@ -12,10 +12,12 @@
 
 #define REASON_SIZE 64
 
-/* Windows may grow by this much over all streams of a tunnel together: what readers that stop can make us hold. */
+/* Windows may grow by this much over all streams of a tunnel together: what readers that stop can
+ * make us hold. */
 #define TUNNEL_GROWTH_MAX (64 << 20)
 
-/* The header fields of the request or answer that is arriving; a connection's header blocks never mix. */
+/* The header fields of the request or answer that is arriving; a connection's header blocks never
+ * mix. */
 struct head {
     char method[16];
     char authority[REQUEST_AUTHORITY_SIZE];
@@ -45,7 +47,7 @@ struct tunnel {
     bool blocked; /* the socket takes no more: waiting for `writable` */
     bool full;    /* nghttp2 had more than the sender had room for */
     bool failed;
-    bool refused; /* by the record layer */
+    bool refused;                 /* by the record layer */
     char reason[ERROR_TEXT_SIZE]; /* why it failed */
 };
 
@@ -72,8 +74,8 @@ struct stream {
 struct stream *stream_new(struct tunnel *tunnel, int32_t id, bool probe);
 
 /* nghttp2's read callback for DATA of a stream. */
-ssize_t stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t length, uint32_t *flags,
-                    nghttp2_data_source *source, void *user);
+ssize_t stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t length,
+                    uint32_t *flags, nghttp2_data_source *source, void *user);
 
 /* What came in. */
 void stream_data(struct stream *stream, const uint8_t *data, size_t size);

@@ -68,8 +68,8 @@ static void reset(struct stream *stream, enum stream_end end, uint32_t error_cod
     tunnel_schedule(stream->tunnel);
 }
 
-ssize_t stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t length, uint32_t *flags,
-                    nghttp2_data_source *source, void *user)
+ssize_t stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t length,
+                    uint32_t *flags, nghttp2_data_source *source, void *user)
 {
     struct stream *stream = source->ptr;
     struct tunnel *tunnel = user;
@@ -89,7 +89,8 @@ ssize_t stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_
         return NGHTTP2_ERR_PAUSE;
     }
     room -= FRAME_HEADER_SIZE;
-    n = stream->handlers->pull(stream->endpoint, place + FRAME_HEADER_SIZE, length < room ? length : room);
+    n = stream->handlers->pull(stream->endpoint, place + FRAME_HEADER_SIZE,
+                               length < room ? length : room);
     if (n > 0) {
         tunnel->pulled = (size_t)n;
         *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
@@ -130,9 +131,10 @@ void stream_accept(struct stream *stream)
 void stream_reply(struct stream *stream, unsigned status, const char *reason)
 {
     char text[4];
-    nghttp2_nv fields[2] = {{(uint8_t *)":status", (uint8_t *)text, 7, 3, NGHTTP2_NV_FLAG_NO_COPY_NAME},
-                            {(uint8_t *)"appnet-reason", (uint8_t *)reason, 13, reason ? strlen(reason) : 0,
-                             NGHTTP2_NV_FLAG_NO_COPY_NAME}};
+    nghttp2_nv fields[2] = {
+        {(uint8_t *)":status", (uint8_t *)text, 7, 3, NGHTTP2_NV_FLAG_NO_COPY_NAME},
+        {(uint8_t *)"appnet-reason", (uint8_t *)reason, 13, reason ? strlen(reason) : 0,
+         NGHTTP2_NV_FLAG_NO_COPY_NAME}};
 
     if (!stream->tunnel || stream->doomed) {
         return;
@@ -212,14 +214,15 @@ static void grow_window(struct stream *stream, size_t size)
     struct tunnel *tunnel = stream->tunnel;
 
     stream->since_growth += (int32_t)size;
-    if (stream->since_growth < stream->window || stream->held || stream->window >= STREAM_WINDOW_MAX ||
-        tunnel->grown + stream->window > TUNNEL_GROWTH_MAX) {
+    if (stream->since_growth < stream->window || stream->held ||
+        stream->window >= STREAM_WINDOW_MAX || tunnel->grown + stream->window > TUNNEL_GROWTH_MAX) {
         return;
     }
     tunnel->grown += stream->window;
     stream->window *= 2;
     stream->since_growth = 0;
-    nghttp2_session_set_local_window_size(tunnel->session, NGHTTP2_FLAG_NONE, stream->id, stream->window);
+    nghttp2_session_set_local_window_size(tunnel->session, NGHTTP2_FLAG_NONE, stream->id,
+                                          stream->window);
 }
 
 void stream_data(struct stream *stream, const uint8_t *data, size_t size)
@@ -246,7 +249,8 @@ void stream_data(struct stream *stream, const uint8_t *data, size_t size)
 
 static void tell_finish(struct stream *stream)
 {
-    if (stream->peer_finished && !stream->held && !stream->told_finish && !stream->doomed && stream->handlers) {
+    if (stream->peer_finished && !stream->held && !stream->told_finish && !stream->doomed &&
+        stream->handlers) {
         stream->told_finish = true;
         stream->handlers->finish(stream->endpoint);
     }

@@ -16,14 +16,16 @@
 /* Unsent bytes in the kernel beyond which small requests would queue behind bulk. */
 #define NOTSENT_LOWAT (128 << 10)
 #define HEADER_LIST_MAX 8192
-/* Between "open no more" and the GOAWAY that says which streams were still seen: a round trip, generously. */
+/* Between "open no more" and the GOAWAY that says which streams were still seen: a round trip,
+ * generously. */
 #define DRAIN_NOTICE_MICROSECONDS 500000
 /* Rounds of filling and sending, or of receiving, before other sockets have their turn. */
 #define ROUNDS 4
 /* Stream numbers end at 2^31: long before, streams go to a new tunnel. */
 #define LAST_STREAM_ID (1 << 30)
 
-static void fail(struct tunnel *tunnel, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void fail(struct tunnel *tunnel, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void fail(struct tunnel *tunnel, const char *format, ...)
 {
@@ -48,7 +50,8 @@ void tunnel_schedule(struct tunnel *tunnel)
 
 /* ---- nghttp2's callbacks ---- */
 
-static ssize_t on_send(nghttp2_session *session, const uint8_t *data, size_t length, int flags, void *user)
+static ssize_t on_send(nghttp2_session *session, const uint8_t *data, size_t length, int flags,
+                       void *user)
 {
     struct tunnel *tunnel = user;
     size_t room;
@@ -69,8 +72,8 @@ static ssize_t on_send(nghttp2_session *session, const uint8_t *data, size_t len
 }
 
 /* The payload was pulled into its place by stream_read; the frame header goes in front of it. */
-static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header, size_t length,
-                        nghttp2_data_source *source, void *user)
+static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header,
+                        size_t length, nghttp2_data_source *source, void *user)
 {
     struct tunnel *tunnel = user;
     struct packet *packet = tunnel->sender.open;
@@ -111,8 +114,9 @@ static void keep(struct head *head, char *out, size_t size, const uint8_t *value
     out[length] = '\0';
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
-                     const uint8_t *value, size_t value_length, uint8_t flags, void *user)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_length, const uint8_t *value, size_t value_length, uint8_t flags,
+                     void *user)
 {
     struct tunnel *tunnel = user;
     struct head *head = &tunnel->head;
@@ -209,7 +213,8 @@ static int on_frame_received(nghttp2_session *session, const nghttp2_frame *fram
     return 0;
 }
 
-/* When nghttp2 finds that the peer broke the protocol, it says so to the peer; our log should say it too. */
+/* When nghttp2 finds that the peer broke the protocol, it says so to the peer; our log should say
+ * it too. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct tunnel *tunnel = user;
@@ -218,14 +223,15 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&
         tunnel->reason[0] == '\0') {
         snprintf(tunnel->reason, sizeof tunnel->reason, "the peer broke HTTP/2: %s %.*s",
-                 nghttp2_http2_strerror(frame->goaway.error_code), (int)frame->goaway.opaque_data_len,
+                 nghttp2_http2_strerror(frame->goaway.error_code),
+                 (int)frame->goaway.opaque_data_len,
                  frame->goaway.opaque_data ? (const char *)frame->goaway.opaque_data : "");
     }
     return 0;
 }
 
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data, size_t length,
-                   void *user)
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+                   size_t length, void *user)
 {
     struct tunnel *tunnel = user;
     struct stream *stream = nghttp2_session_get_stream_user_data(session, id);
@@ -266,8 +272,8 @@ static bool open_records(struct tunnel *tunnel, struct receive_buffer *buffer)
     ssize_t rc;
 
     while (buffer->begin < buffer->end) {
-        switch (engine->open(tunnel->established->record, buffer->bytes + buffer->begin, buffer->end - buffer->begin,
-                             &taken, &plain, &length, &err)) {
+        switch (engine->open(tunnel->established->record, buffer->bytes + buffer->begin,
+                             buffer->end - buffer->begin, &taken, &plain, &length, &err)) {
         case RECORD_OPENED:
             buffer->begin += taken;
             rc = nghttp2_session_mem_recv(tunnel->session, plain, length);
@@ -304,7 +310,8 @@ static void receive(struct tunnel *tunnel)
             return;
         }
         room = RECEIVE_BUFFER_SIZE - buffer->end;
-        n = engine->receive(tunnel->established->record, tunnel->established->fd, buffer->bytes + buffer->end, room);
+        n = engine->receive(tunnel->established->record, tunnel->established->fd,
+                            buffer->bytes + buffer->end, room);
         if (n == 0) {
             fail(tunnel, "the peer closed the connection");
             return;
@@ -411,7 +418,8 @@ static void flush(struct tunnel *tunnel)
             break;
         }
         if (!tunnel->full) {
-            if (!nghttp2_session_want_read(tunnel->session) && !nghttp2_session_want_write(tunnel->session)) {
+            if (!nghttp2_session_want_read(tunnel->session) &&
+                !nghttp2_session_want_write(tunnel->session)) {
                 fail(tunnel, "drained");
             }
             return;
@@ -478,7 +486,8 @@ static void on_keepalive(evutil_socket_t fd, short what, void *argument)
     if (tunnel->final_goaway_due) {
         tunnel->final_goaway_due = false;
         nghttp2_submit_goaway(tunnel->session, NGHTTP2_FLAG_NONE,
-                              nghttp2_session_get_last_proc_stream_id(tunnel->session), NGHTTP2_NO_ERROR, NULL, 0);
+                              nghttp2_session_get_last_proc_stream_id(tunnel->session),
+                              NGHTTP2_NO_ERROR, NULL, 0);
         tunnel_schedule(tunnel);
     }
     if (silence >= (int64_t)TUNNEL_DEAD_SECONDS * 1000000) {
@@ -513,8 +522,9 @@ static int make_session(struct tunnel *tunnel)
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_closed);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
-    rc = tunnel->established->is_client ? nghttp2_session_client_new2(&tunnel->session, callbacks, tunnel, option)
-                                        : nghttp2_session_server_new2(&tunnel->session, callbacks, tunnel, option);
+    rc = tunnel->established->is_client
+             ? nghttp2_session_client_new2(&tunnel->session, callbacks, tunnel, option)
+             : nghttp2_session_server_new2(&tunnel->session, callbacks, tunnel, option);
 out:
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);
@@ -523,18 +533,21 @@ out:
 
 static int greet(struct tunnel *tunnel)
 {
-    const nghttp2_settings_entry client[] = {{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-                                             {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW_MIN},
-                                             {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_MAX}};
-    const nghttp2_settings_entry server[] = {{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, TUNNEL_STREAMS_MAX},
-                                             {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW_MIN},
-                                             {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_MAX}};
+    const nghttp2_settings_entry client[] = {
+        {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW_MIN},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_MAX}};
+    const nghttp2_settings_entry server[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, TUNNEL_STREAMS_MAX},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW_MIN},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_MAX}};
 
-    if (nghttp2_submit_settings(tunnel->session, NGHTTP2_FLAG_NONE, tunnel->established->is_client ? client : server,
-                                3) != 0) {
+    if (nghttp2_submit_settings(tunnel->session, NGHTTP2_FLAG_NONE,
+                                tunnel->established->is_client ? client : server, 3) != 0) {
         return -1;
     }
-    return nghttp2_session_set_local_window_size(tunnel->session, NGHTTP2_FLAG_NONE, 0, TUNNEL_CONNECTION_WINDOW);
+    return nghttp2_session_set_local_window_size(tunnel->session, NGHTTP2_FLAG_NONE, 0,
+                                                 TUNNEL_CONNECTION_WINDOW);
 }
 
 static void set_socket_options(int fd)
@@ -547,8 +560,8 @@ static void set_socket_options(int fd)
 }
 
 struct tunnel *tunnel_new(struct event_base *base, struct established *established, int64_t id,
-                          struct buffers *buffers, const struct tunnel_handlers *handlers, void *owner,
-                          struct error *err)
+                          struct buffers *buffers, const struct tunnel_handlers *handlers,
+                          void *owner, struct error *err)
 {
     struct tunnel *tunnel = memory_zalloc(sizeof *tunnel);
 
@@ -582,8 +595,8 @@ struct tunnel *tunnel_new(struct event_base *base, struct established *establish
 bool tunnel_usable(const struct tunnel *tunnel)
 {
     return tunnel->is_ready && !tunnel->is_draining && !tunnel->failed &&
-           tunnel->stream_count < nghttp2_session_get_remote_settings(tunnel->session,
-                                                                      NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) &&
+           tunnel->stream_count < nghttp2_session_get_remote_settings(
+                                      tunnel->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS) &&
            nghttp2_session_get_next_stream_id(tunnel->session) < LAST_STREAM_ID;
 }
 
@@ -616,8 +629,8 @@ struct stream *tunnel_connect(struct tunnel *tunnel, const struct stream_request
     fields[count++] = (nghttp2_nv){(uint8_t *)"appnet-outbound", (uint8_t *)request->outbound, 15,
                                    strlen(request->outbound), flags};
     provider.source.ptr = stream;
-    stream->id = nghttp2_submit_request(tunnel->session, NULL, fields, count, request->probe ? NULL : &provider,
-                                        stream);
+    stream->id = nghttp2_submit_request(tunnel->session, NULL, fields, count,
+                                        request->probe ? NULL : &provider, stream);
     if (stream->id < 0) {
         stream->in_session = false;
         stream_cancel(stream);
@@ -697,8 +710,9 @@ void tunnel_log_down(const struct tunnel *tunnel, const char *reason)
     struct tunnel_info info;
 
     tunnel_describe(tunnel, &info);
-    log_info("tunnel down", LOG_I("id", info.id), LOG_S("side", info.is_client ? "source" : "target"),
-             LOG_S("peer", info.peer), LOG_S("address", info.address),
-             LOG_SECONDS("seconds", loop_now() - info.started), LOG_I("streams", info.streams),
-             LOG_I("sent", info.sent), LOG_I("received", info.received), LOG_S("reason", reason));
+    log_info("tunnel down", LOG_I("id", info.id),
+             LOG_S("side", info.is_client ? "source" : "target"), LOG_S("peer", info.peer),
+             LOG_S("address", info.address), LOG_SECONDS("seconds", loop_now() - info.started),
+             LOG_I("streams", info.streams), LOG_I("sent", info.sent),
+             LOG_I("received", info.received), LOG_S("reason", reason));
 }

@@ -1,5 +1,5 @@
-/* The control thread's view of every outbound's connection: what the workers have measured and whether the socket is
- * open, drawn together into one state. No I/O. */
+/* The control thread's view of every outbound's connection: what the workers have measured and
+ * whether the socket is open, drawn together into one state. No I/O. */
 #ifndef APPNET_SIDECAR_BOARD_H
 #define APPNET_SIDECAR_BOARD_H
 
@@ -15,11 +15,13 @@ struct board *board_new(unsigned workers,
                         void *argument);
 void board_free(struct board *board);
 
-/* Takes over which outbounds there are. Those that are new or connected otherwise than before begin as WAITING. */
+/* Takes over which outbounds there are. Those that are new or connected otherwise than before begin
+ * as WAITING. */
 void board_apply(struct board *board, const struct snapshot *snapshot);
 
 /* A worker has measured; what it says of an outbound that is gone is ignored. */
-void board_report(struct board *board, unsigned worker, const char *outbound, const struct connection_state *state);
+void board_report(struct board *board, unsigned worker, const char *outbound,
+                  const struct connection_state *state);
 
 /* The outbound's socket is open (why NULL), or could not be opened. */
 void board_listening(struct board *board, const char *outbound, const struct error *why);

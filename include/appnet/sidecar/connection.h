@@ -1,5 +1,6 @@
-/* A source's end of one connection on one worker: its peer, and its state, which is measured: a tunnel that is up and a probe
- * through it that the target authorised and that reached the application's port. */
+/* A source's end of one connection on one worker: its peer, and its state, which is measured: a
+ * tunnel that is up and a probe through it that the target authorised and that reached the
+ * application's port. */
 #ifndef APPNET_SIDECAR_CONNECTION_H
 #define APPNET_SIDECAR_CONNECTION_H
 
@@ -21,12 +22,14 @@ struct connection;
 
 const char *connection_status_text(enum connection_status status);
 
-/* `changed` is told of every change of the state, in the loop's thread, never from within connection_new. With `watch`, an
- * established connection is probed every CONNECTION_PROBE_SECONDS; one worker doing that is enough. */
-struct connection *connection_new(struct event_base *base, struct pool *pool, const struct snapshot *snapshot,
-                                  const struct snapshot_outbound *outbound, bool watch,
-                                  void (*changed)(void *argument, const struct connection_state *state),
-                                  void *argument);
+/* `changed` is told of every change of the state, in the loop's thread, never from within
+ * connection_new. With `watch`, an established connection is probed every CONNECTION_PROBE_SECONDS;
+ * one worker doing that is enough. */
+struct connection *
+connection_new(struct event_base *base, struct pool *pool, const struct snapshot *snapshot,
+               const struct snapshot_outbound *outbound, bool watch,
+               void (*changed)(void *argument, const struct connection_state *state),
+               void *argument);
 void connection_free(struct connection *connection);
 
 struct peer *connection_peer(struct connection *connection);

@@ -8,8 +8,8 @@
 struct inbound_set;
 
 /* `snapshot` points at the worker's current one, whatever it is at the moment of a request. */
-struct inbound_set *inbound_set_new(struct event_base *base, struct buffers *buffers, struct relay_set *relays,
-                                    struct snapshot *const *snapshot);
+struct inbound_set *inbound_set_new(struct event_base *base, struct buffers *buffers,
+                                    struct relay_set *relays, struct snapshot *const *snapshot);
 
 /* Ends the tunnels. */
 void inbound_set_free(struct inbound_set *set);
@@ -20,7 +20,7 @@ void inbound_take(struct inbound_set *set, struct established *established, int6
 /* GOAWAY on every tunnel, now and for those that still come. */
 void inbound_drain(struct inbound_set *set);
 
-void inbound_each_tunnel(struct inbound_set *set, void (*visit)(void *argument, struct tunnel *tunnel),
-                         void *argument);
+void inbound_each_tunnel(struct inbound_set *set,
+                         void (*visit)(void *argument, struct tunnel *tunnel), void *argument);
 
 #endif

@@ -1,5 +1,5 @@
-/* The listening sockets of the outbounds, opened by the control thread and handed to the workers. What cannot be opened is
- * tried again until it can, or until it is not wanted any more. */
+/* The listening sockets of the outbounds, opened by the control thread and handed to the workers.
+ * What cannot be opened is tried again until it can, or until it is not wanted any more. */
 #ifndef APPNET_SIDECAR_LISTENERS_H
 #define APPNET_SIDECAR_LISTENERS_H
 
@@ -9,12 +9,13 @@
 
 struct listeners;
 
-struct listeners *listeners_new(struct event_base *base, struct worker **workers, unsigned worker_count,
-                                struct board *board);
+struct listeners *listeners_new(struct event_base *base, struct worker **workers,
+                                unsigned worker_count, struct board *board);
 void listeners_free(struct listeners *listeners);
 
-/* To be called after the workers and the board got the snapshot: opens a socket for each connected outbound that is new or
- * connected otherwise than before. The workers close those that are not wanted any more. */
+/* To be called after the workers and the board got the snapshot: opens a socket for each connected
+ * outbound that is new or connected otherwise than before. The workers close those that are not
+ * wanted any more. */
 void listeners_apply(struct listeners *listeners, const struct snapshot *snapshot);
 
 #endif

@@ -1,5 +1,5 @@
-/* One outbound on one worker: the socket that the application dials, wired to its connection. It exists while the
- * outbound is connected. */
+/* One outbound on one worker: the socket that the application dials, wired to its connection. It
+ * exists while the outbound is connected. */
 #ifndef APPNET_SIDECAR_OUTBOUND_H
 #define APPNET_SIDECAR_OUTBOUND_H
 
@@ -10,14 +10,16 @@ struct outbound;
 
 /* Begins to dial the peer. It takes no application connections before outbound_listen. */
 struct outbound *outbound_new(struct event_base *base, struct pool *pool, struct relay_set *relays,
-                              const struct snapshot *snapshot, const struct snapshot_outbound *definition, bool watch,
+                              const struct snapshot *snapshot,
+                              const struct snapshot_outbound *definition, bool watch,
                               void (*changed)(void *argument, const struct connection_state *state),
                               void *argument);
 
 /* Accepts on `fd`, a listening socket that it takes over. */
 int outbound_listen(struct outbound *outbound, int fd, struct error *err);
 
-/* Closes the socket; application connections that wait for a tunnel are refused, live ones are not touched. */
+/* Closes the socket; application connections that wait for a tunnel are refused, live ones are not
+ * touched. */
 void outbound_free(struct outbound *outbound);
 
 #endif

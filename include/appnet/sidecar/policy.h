@@ -1,4 +1,5 @@
-/* The target's own decision on a stream, from its list of connections and the peer's verified identity. No I/O. */
+/* The target's own decision on a stream, from its list of connections and the peer's verified
+ * identity. No I/O. */
 #ifndef APPNET_SIDECAR_POLICY_H
 #define APPNET_SIDECAR_POLICY_H
 
@@ -22,8 +23,9 @@ struct policy_verdict {
     struct error why;                       /* otherwise: a sentence for our log */
 };
 
-/* `request` NULL: it could not be understood. `peer` is the instance name of the verified certificate. */
-void policy_decide(const struct snapshot *snapshot, const char *peer, const struct stream_request *request,
-                   struct policy_verdict *out);
+/* `request` NULL: it could not be understood. `peer` is the instance name of the verified
+ * certificate. */
+void policy_decide(const struct snapshot *snapshot, const char *peer,
+                   const struct stream_request *request, struct policy_verdict *out);
 
 #endif

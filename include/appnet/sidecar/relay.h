@@ -1,4 +1,5 @@
-/* An application's socket joined to a stream: bytes, ends and resets go both ways. One worker's relays form a set.
+/* An application's socket joined to a stream: bytes, ends and resets go both ways. One worker's
+ * relays form a set.
  *
  *   source: accepted -> (waits for a tunnel) -> relay_open -> answered 200 -> ... -> closed
  *   target: relay_serve dials the application -> accepted -> stream answered 200 -> ... -> closed
@@ -39,20 +40,22 @@ struct relay_wire {
 
 void relay_set_init(struct relay_set *set, struct event_base *base);
 
-/* Source: takes over the socket `fd` of an application. NULL (and the socket is closed) when there is no memory. */
+/* Source: takes over the socket `fd` of an application. NULL (and the socket is closed) when there
+ * is no memory. */
 struct relay *relay_new(struct relay_set *set, int fd, const struct relay_wire *wire);
 
-/* Source: opens a stream for it. `refused` (may be NULL) hears of a refusal by the target, once. When the tunnel takes no
- * stream, the relay is closed like one refused as unreachable. */
+/* Source: opens a stream for it. `refused` (may be NULL) hears of a refusal by the target, once.
+ * When the tunnel takes no stream, the relay is closed like one refused as unreachable. */
 void relay_open(struct relay *relay, struct tunnel *tunnel, const struct stream_request *request,
                 void (*refused)(void *argument, const char *reason), void *argument);
 
 /* Source: there is no tunnel to be had. Resets the application's connection. */
 void relay_refuse(struct relay *relay, const char *reason, const char *detail);
 
-/* Target: dials the application for a stream that was found in order, and answers the stream. For a probe it answers only. */
-void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound, struct stream *stream,
-                 const struct relay_wire *wire);
+/* Target: dials the application for a stream that was found in order, and answers the stream. For a
+ * probe it answers only. */
+void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound,
+                 struct stream *stream, const struct relay_wire *wire);
 
 /* Resets both sides; `reason` is a constant for the log. */
 void relay_cut(struct relay *relay, const char *reason);
@@ -60,10 +63,12 @@ void relay_cut(struct relay *relay, const char *reason);
 const struct relay_wire *relay_wire(const struct relay *relay);
 
 /* Every relay of the set; `visit` may cut the one it is given. */
-void relay_each(struct relay_set *set, void (*visit)(void *argument, struct relay *relay), void *argument);
+void relay_each(struct relay_set *set, void (*visit)(void *argument, struct relay *relay),
+                void *argument);
 
-/* Writes the line for a stream that was not opened; quietly for a probe, which is repeated until it succeeds. */
-void relay_log_refused(struct relay_set *set, const struct relay_wire *wire, unsigned status, const char *reason,
-                       const char *detail);
+/* Writes the line for a stream that was not opened; quietly for a probe, which is repeated until it
+ * succeeds. */
+void relay_log_refused(struct relay_set *set, const struct relay_wire *wire, unsigned status,
+                       const char *reason, const char *detail);
 
 #endif

@@ -1,6 +1,7 @@
 /* What a sidecar knows of its wires at one moment: immutable, refcounted, replaced whole.
  *
- *   control thread makes one -> each worker takes a reference -> workers swap theirs -> the last one out frees it */
+ *   the control thread makes one -> each worker takes a reference and swaps its own
+ *   -> the last one out frees it */
 #ifndef APPNET_SIDECAR_SNAPSHOT_H
 #define APPNET_SIDECAR_SNAPSHOT_H
 
@@ -50,11 +51,14 @@ struct snapshot *snapshot_new(const struct config *config, struct error *err);
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot); /* from any thread; NULL is fine */
 
-const struct snapshot_inbound *snapshot_find_inbound(const struct snapshot *snapshot, const char *name);
-const struct snapshot_outbound *snapshot_find_outbound(const struct snapshot *snapshot, const char *name);
+const struct snapshot_inbound *snapshot_find_inbound(const struct snapshot *snapshot,
+                                                     const char *name);
+const struct snapshot_outbound *snapshot_find_outbound(const struct snapshot *snapshot,
+                                                       const char *name);
 /* Are the two the same plug, connected to the same inbound at the same addresses? */
 bool snapshot_same_wire(const struct snapshot_outbound *a, const struct snapshot_outbound *b);
 
-bool snapshot_allows(const struct snapshot *snapshot, const char *inbound, const char *instance, const char *outbound);
+bool snapshot_allows(const struct snapshot *snapshot, const char *inbound, const char *instance,
+                     const char *outbound);
 
 #endif

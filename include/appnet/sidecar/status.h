@@ -1,4 +1,5 @@
-/* What a sidecar shows of itself: to `appnet status` as JSON, to Prometheus as text, to probes as ready or not. */
+/* What a sidecar shows of itself: to `appnet status` as JSON, to Prometheus as text, to probes as
+ * ready or not. */
 #ifndef APPNET_SIDECAR_STATUS_H
 #define APPNET_SIDECAR_STATUS_H
 
@@ -24,8 +25,8 @@ struct status {
 char *status_json(const struct status *status);
 char *status_metrics(const struct status *status);
 
-/* True when every required outbound works and no drain has begun; *out is then "ready\n", else a line for each that does not
- * work. malloc'ed. Needs no reports. */
+/* True when every required outbound works and no drain has begun; *out is then "ready\n", else a
+ * line for each that does not work. malloc'ed. Needs no reports. */
 bool status_ready(const struct status *status, char **out);
 
 #endif

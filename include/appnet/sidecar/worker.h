@@ -1,5 +1,6 @@
-/* One event loop of the data plane, with all that lives on it: outbounds, tunnels, relays. Nothing here is shared with other
- * workers; the control thread speaks to it by messages. Functions are for the control thread unless they say otherwise. */
+/* One event loop of the data plane, with all that lives on it: outbounds, tunnels, relays. Nothing
+ * here is shared with other workers; the control thread speaks to it by messages. Functions are for
+ * the control thread unless they say otherwise. */
 #ifndef APPNET_SIDECAR_WORKER_H
 #define APPNET_SIDECAR_WORKER_H
 
@@ -10,22 +11,31 @@
 
 struct worker;
 
+struct worker_tunnel {
+    int64_t id;
+    bool is_client, draining;
+    char peer[NAME_SIZE];
+    char address[ADDRESS_TEXT_SIZE];
+    char version[16];
+    char cipher[TLS_CIPHER_NAME_SIZE];
+    char engine[16];
+    unsigned worker, streams;
+    uint64_t sent, received;
+    int64_t microseconds; /* since it was made */
+};
+
+/* Open streams of one interface. */
+struct worker_use {
+    bool is_source;
+    char name[NAME_SIZE];
+    unsigned streams;
+};
+
 /* What one worker tells of itself. All strings are copies. */
 struct worker_report {
-    struct worker_tunnel {
-        int64_t id;
-        bool is_client, draining;
-        char peer[NAME_SIZE], address[ADDRESS_TEXT_SIZE], version[16], cipher[TLS_CIPHER_NAME_SIZE], engine[16];
-        unsigned worker, streams;
-        uint64_t sent, received;
-        int64_t microseconds; /* since it was made */
-    } *tunnels;
+    struct worker_tunnel *tunnels;
     unsigned tunnel_count;
-    struct worker_use { /* open streams of one interface */
-        bool is_source;
-        char name[NAME_SIZE];
-        unsigned streams;
-    } *uses;
+    struct worker_use *uses;
     unsigned use_count;
     uint64_t opened, refused;
     unsigned open;
@@ -42,8 +52,8 @@ struct worker *worker_new(unsigned index, unsigned count, struct handshaker *han
                           const struct worker_events *events, struct error *err);
 int worker_start(struct worker *worker, struct error *err);
 
-/* The worker compares with what it has: connections that are gone or changed are cut, streams that are no longer allowed are
- * cut, new connections are dialled. Takes a reference of its own. */
+/* The worker compares with what it has: connections that are gone or changed are cut, streams that
+ * are no longer allowed are cut, new connections are dialled. Takes a reference of its own. */
 void worker_apply(struct worker *worker, struct snapshot *snapshot);
 
 /* Hands a listening socket to an outbound; closed if the worker has no such outbound any more. */

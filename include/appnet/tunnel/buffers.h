@@ -1,5 +1,5 @@
-/* The large buffers of one thread: taken while bytes are in them, given back and used again after. So an idle tunnel holds
- * none, and traffic in its steady state allocates none. */
+/* The large buffers of one thread: taken while bytes are in them, given back and used again after.
+ * So an idle tunnel holds none, and traffic in its steady state allocates none. */
 #ifndef APPNET_TUNNEL_BUFFERS_H
 #define APPNET_TUNNEL_BUFFERS_H
 

@@ -1,5 +1,6 @@
-/* Threads that make authenticated sockets: they look names up, connect, accept, and do the TLS handshakes, each of which is
- * milliseconds of computing, away from the loops that carry traffic. */
+/* Threads that make authenticated sockets: they look names up, connect, accept, and do the TLS
+ * handshakes, each of which is milliseconds of computing, away from the loops that carry traffic.
+ */
 #ifndef APPNET_TUNNEL_HANDSHAKER_H
 #define APPNET_TUNNEL_HANDSHAKER_H
 
@@ -35,28 +36,33 @@ void established_free(struct established *established);
 enum dial_failure { DIAL_UNREACHABLE, DIAL_REFUSED };
 
 /* `threads` of them; `engine` NULL: the best that there is. */
-struct handshaker *handshaker_new(unsigned threads, const struct record_engine *engine, struct error *err);
+struct handshaker *handshaker_new(unsigned threads, const struct record_engine *engine,
+                                  struct error *err);
 
-/* Handshakes that begin from now on use this identity; those under way end with the old one. Keeps no reference. On
- * failure the old identity stays. To be called before the first dial or listen, and from one thread. */
-int handshaker_set_identity(struct handshaker *handshaker, const struct identity *identity, struct error *err);
+/* Handshakes that begin from now on use this identity; those under way end with the old one. Keeps
+ * no reference. On failure the old identity stays. To be called before the first dial or listen,
+ * and from one thread. */
+int handshaker_set_identity(struct handshaker *handshaker, const struct identity *identity,
+                            struct error *err);
 
-/* Accepts on `fd`, which it takes over, until handshaker_close. `accepted` is called on a handshake thread and owns what it
- * gets. Refusals are logged here. */
+/* Accepts on `fd`, which it takes over, until handshaker_close. `accepted` is called on a handshake
+ * thread and owns what it gets. Refusals are logged here. */
 int handshaker_listen(struct handshaker *handshaker, int fd,
-                      void (*accepted)(void *argument, struct established *established), void *argument,
-                      struct error *err);
+                      void (*accepted)(void *argument, struct established *established),
+                      void *argument, struct error *err);
 void handshaker_close(struct handshaker *handshaker);
 
-/* Dials a peer that must prove to be `instance`. `done` is called once, on `reply`'s thread: with an established socket that
- * it then owns, or with NULL, the kind of failure and the reason. `instance` and `address` are copied. */
-void handshaker_dial(struct handshaker *handshaker, const struct address *address, const char *instance,
-                     struct loop *reply,
-                     void (*done)(void *argument, struct established *established, enum dial_failure failure,
-                                  const struct error *why),
+/* Dials a peer that must prove to be `instance`. `done` is called once, on `reply`'s thread: with
+ * an established socket that it then owns, or with NULL, the kind of failure and the reason.
+ * `instance` and `address` are copied. */
+void handshaker_dial(struct handshaker *handshaker, const struct address *address,
+                     const char *instance, struct loop *reply,
+                     void (*done)(void *argument, struct established *established,
+                                  enum dial_failure failure, const struct error *why),
                      void *argument);
 
-/* Stops the threads; dials under way are answered with a failure. The reply loops must still be there. */
+/* Stops the threads; dials under way are answered with a failure. The reply loops must still be
+ * there. */
 void handshaker_free(struct handshaker *handshaker);
 
 #endif

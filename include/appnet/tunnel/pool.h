@@ -1,5 +1,6 @@
-/* The tunnels of one worker to its peers: dialled when somebody needs a peer, kept warm, replaced when they die. One dial
- * at a time a peer, with backoff and jitter between failures; a dying tunnel is never handed out. */
+/* The tunnels of one worker to its peers: dialled when somebody needs a peer, kept warm, replaced
+ * when they die. One dial at a time a peer, with backoff and jitter between failures; a dying
+ * tunnel is never handed out. */
 #ifndef APPNET_TUNNEL_POOL_H
 #define APPNET_TUNNEL_POOL_H
 
@@ -24,8 +25,8 @@ struct peer_observer {
     void *argument;
 };
 
-/* Somebody who needs a tunnel and waits for the dial that begins after he came, at the latest. Called back once: with a
- * usable tunnel, or with NULL when that dial has failed. */
+/* Somebody who needs a tunnel and waits for the dial that begins after he came, at the latest.
+ * Called back once: with a usable tunnel, or with NULL when that dial has failed. */
 struct peer_waiter {
     TAILQ_ENTRY(peer_waiter) link;
     void (*done)(void *argument, struct tunnel *tunnel);
@@ -39,7 +40,8 @@ struct pool *pool_new(struct loop *loop, struct handshaker *handshaker, struct b
 /* Ends all tunnels at once. All peers must have been released. */
 void pool_free(struct pool *pool);
 
-/* The peer, found or made; the dial begins at once. Each call needs a peer_release. `observer` is the caller's. */
+/* The peer, found or made; the dial begins at once. Each call needs a peer_release. `observer` is
+ * the caller's. */
 struct peer *pool_peer(struct pool *pool, const char *instance, const struct address *address,
                        struct peer_observer *observer);
 
@@ -57,9 +59,11 @@ void peer_wait_cancel(struct peer *peer, struct peer_waiter *waiter);
 const struct error *peer_failure(const struct peer *peer, enum dial_failure *kind);
 
 /* Every tunnel of the pool, those that drain too. */
-void pool_each_tunnel(struct pool *pool, void (*visit)(void *argument, struct tunnel *tunnel), void *argument);
+void pool_each_tunnel(struct pool *pool, void (*visit)(void *argument, struct tunnel *tunnel),
+                      void *argument);
 
-/* How long to wait before the next dial after `failures` (1 and up) in a row; `dice` is evenly spread over 0 to 999. */
+/* How long to wait before the next dial after `failures` (1 and up) in a row; `dice` is evenly
+ * spread over 0 to 999. */
 int64_t pool_backoff(unsigned failures, uint32_t dice);
 
 #endif

@@ -1,4 +1,5 @@
-/* What the source of a stream asks for, and how it stands in a CONNECT request (RFC 9113, section 8.5):
+/* What the source of a stream asks for, and how it stands in a CONNECT request (RFC 9113,
+ * section 8.5):
  * `:authority` is INBOUND.INSTANCE.TRUST-DOMAIN:PORT, `appnet-outbound` names the plug. */
 #ifndef APPNET_TUNNEL_REQUEST_H
 #define APPNET_TUNNEL_REQUEST_H
@@ -20,8 +21,8 @@ struct stream_request {
     char outbound[NAME_SIZE];
 };
 
-/* Takes exactly `length` bytes apart into inbound, instance, trust_domain and port. Every part is checked against its
- * pattern. False: malformed; *out is then of no use. */
+/* Takes exactly `length` bytes apart into inbound, instance, trust_domain and port. Every part is
+ * checked against its pattern. False: malformed; *out is then of no use. */
 bool request_parse_authority(const char *text, size_t length, struct stream_request *out);
 
 /* Writes the authority, terminated; REQUEST_AUTHORITY_SIZE is always enough. Returns its length. */

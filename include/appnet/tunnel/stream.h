@@ -1,8 +1,10 @@
-/* One application connection inside a tunnel. The stream speaks HTTP/2 on one side; on the other it pulls bytes from and
- * pushes bytes to an endpoint, the application's socket in real life, through a table of functions.
+/* One application connection inside a tunnel. The stream speaks HTTP/2 on one side; on the other it
+ * pulls bytes from and pushes bytes to an endpoint, the application's socket in real life, through
+ * a table of functions.
  *
- * END_STREAM is the end of one direction, RST_STREAM a reset of both. Bytes that the endpoint does not take are held, counted
- * against this stream's window only. A window begins at 64 KiB and doubles up to 4 MiB while its reader keeps up. */
+ * END_STREAM is the end of one direction, RST_STREAM a reset of both. Bytes that the endpoint does
+ * not take are held, counted against this stream's window only. A window begins at 64 KiB and
+ * doubles up to 4 MiB while its reader keeps up. */
 #ifndef APPNET_TUNNEL_STREAM_H
 #define APPNET_TUNNEL_STREAM_H
 
@@ -36,10 +38,11 @@ struct stream_handlers {
     size_t (*push)(void *endpoint, const uint8_t *data, size_t size);
     /* The peer's direction has ended and everything is pushed. */
     void (*finish)(void *endpoint);
-    /* The peer's answer (client side): 200, or a refusal with its appnet-reason; for a probe 204 or a refusal. A refused
-     * stream is closed next. `reason` may be empty. */
+    /* The peer's answer (client side): 200, or a refusal with its appnet-reason; for a probe 204 or
+     * a refusal. A refused stream is closed next. `reason` may be empty. */
     void (*answer)(void *endpoint, unsigned status, const char *reason);
-    /* The last call: the stream is gone. May come from within stream_cancel and stream_push_ready. */
+    /* The last call: the stream is gone. May come from within stream_cancel and stream_push_ready.
+     */
     void (*closed)(void *endpoint, enum stream_end end);
 };
 
