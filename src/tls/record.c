@@ -2,9 +2,16 @@
 
 #include <string.h>
 
+#include "config.h"
 #include "record_engines.h"
 
-const struct record_engine *const record_engines[] = {&record_engine_mbedtls, NULL};
+const struct record_engine *const record_engines[] = {
+#ifdef HAVE_LIBGCRYPT
+    &record_engine_gcrypt,
+#endif
+    &record_engine_mbedtls,
+    NULL,
+};
 
 const struct record_engine *record_engine_find(const char *name)
 {
@@ -42,6 +49,9 @@ struct record *record_new(const struct record_engine *engine, struct tls_session
         error_set(err, "no record engine serves %s with %s", session->version, session->cipher);
     } else {
         record = engine->create(session, fd, err);
+        if (record) {
+            record->key_limit = RECORD_KEY_LIMIT;
+        }
     }
     tls_session_clear(session);
     return record;

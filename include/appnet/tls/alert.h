@@ -5,6 +5,11 @@
 #include <mbedtls/ssl.h>
 
 #define TLS_ALERT_CLOSE_NOTIFY 0
+#define TLS_ALERT_UNEXPECTED_MESSAGE 10
+#define TLS_ALERT_BAD_RECORD_MAC 20
+#define TLS_ALERT_RECORD_OVERFLOW 22
+#define TLS_ALERT_DECODE_ERROR 50
+#define TLS_ALERT_USER_CANCELED 90
 
 /* What a peer means by an alert, e.g. "it does not trust the CA of our certificate"; a constant string. */
 const char *tls_alert_text(int description);

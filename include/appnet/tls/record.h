@@ -51,12 +51,19 @@ struct record_engine {
     int (*control)(struct record *record, uint8_t *buffer, struct iovec *wire, struct error *err);
     /* The close_notify to send last; may be empty. */
     void (*farewell)(struct record *record, uint8_t *buffer, struct iovec *wire);
+    /* Is its key used up, with no way to change it? Then no new streams should begin on it. NULL: never. */
+    bool (*spent)(const struct record *record);
     void (*destroy)(struct record *record);
 };
+
+/* Records that one key seals at the most: RFC 8446, section 5.5 allows AES-GCM 2^24.5. Before that, TLS 1.3 changes keys; TLS
+ * 1.2 has no way to, so its tunnel is replaced. */
+#define RECORD_KEY_LIMIT (UINT64_C(1) << 24)
 
 /* Every engine begins with this. */
 struct record {
     const struct record_engine *engine;
+    uint64_t key_limit; /* RECORD_KEY_LIMIT, lowered by tests */
 };
 
 /* The engines of this build, best first, NULL at the end. */
