@@ -23,7 +23,8 @@ struct acceptor {
     void *argument;
 };
 
-static int open_one(const struct socket_address *at, const char *text, bool shared, struct error *err)
+static int open_one(const struct socket_address *at, const char *text, bool shared,
+                    struct error *err)
 {
     int on = 1;
     int fd = socket(at->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -35,7 +36,8 @@ static int open_one(const struct socket_address *at, const char *text, bool shar
     if (shared) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     }
-    if (bind(fd, (const struct sockaddr *)&at->storage, at->length) != 0 || listen(fd, SOMAXCONN) != 0) {
+    if (bind(fd, (const struct sockaddr *)&at->storage, at->length) != 0 ||
+        listen(fd, SOMAXCONN) != 0) {
         error_set_errno(err, errno, "cannot listen on %s", text);
         close(fd);
         return -1;
@@ -53,8 +55,8 @@ int acceptor_open(const struct address *address, int *fds, unsigned count, struc
     if (address_resolve(address, &at, err) != 0) {
         return -1;
     }
-    /* Sockets that share a port bind beside another program's that does the same, unnoticed: one that does not share
-     * finds out first. */
+    /* Sockets that share a port bind beside another program's that does the same, unnoticed: one
+     * that does not share finds out first. */
     alone = open_one(&at, text, false, err);
     if (alone < 0) {
         return -1;
@@ -118,8 +120,9 @@ static void on_resume(evutil_socket_t fd, short what, void *argument)
     event_add(acceptor->readable, NULL);
 }
 
-struct acceptor *acceptor_new(struct event_base *base, int fd, void (*accepted)(void *argument, int fd),
-                              void *argument, struct error *err)
+struct acceptor *acceptor_new(struct event_base *base, int fd,
+                              void (*accepted)(void *argument, int fd), void *argument,
+                              struct error *err)
 {
     struct acceptor *acceptor = memory_zalloc(sizeof *acceptor);
 

@@ -12,7 +12,8 @@ bool rate_limit_take(struct rate_limit *limit, int64_t now, uint64_t *refused)
         limit->credit = full;
     } else if (now > limit->last) {
         int64_t gone = now - limit->last;
-        /* After a rest that fills the bucket anyway there is nothing to count, and nothing to overflow. */
+        /* After a rest that fills the bucket anyway there is nothing to count, and nothing to
+         * overflow. */
         if (gone >= full / (limit->per_second > 0 ? limit->per_second : 1) + TOKEN) {
             limit->credit = limit->per_second > 0 ? full : limit->credit;
         } else {

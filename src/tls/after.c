@@ -11,8 +11,8 @@ static enum after_result refuse(struct after *after, int alert, struct error *er
     return AFTER_FAILED;
 }
 
-static enum after_result take_alert(struct after *after, enum tls_version version, const uint8_t *content,
-                                    size_t length, struct error *err)
+static enum after_result take_alert(struct after *after, enum tls_version version,
+                                    const uint8_t *content, size_t length, struct error *err)
 {
     if (length != 2) {
         return refuse(after, TLS_ALERT_DECODE_ERROR, err, "an alert that is not two bytes long");
@@ -24,7 +24,8 @@ static enum after_result take_alert(struct after *after, enum tls_version versio
     if (version == TLS_VERSION_12 ? content[0] == 1 : content[1] == TLS_ALERT_USER_CANCELED) {
         return AFTER_NOTHING;
     }
-    error_set(err, "the peer refused the session: %s (TLS alert %d)", tls_alert_text(content[1]), content[1]);
+    error_set(err, "the peer refused the session: %s (TLS alert %d)", tls_alert_text(content[1]),
+              content[1]);
     return AFTER_FAILED;
 }
 
@@ -34,7 +35,8 @@ static size_t body_length(const struct after *after)
 }
 
 /* Byte by byte, which is no matter: they are few. */
-static enum after_result take_handshake(struct after *after, const uint8_t *content, size_t length, struct error *err)
+static enum after_result take_handshake(struct after *after, const uint8_t *content, size_t length,
+                                        struct error *err)
 {
     for (size_t i = 0; i < length; i++) {
         if (after->header_used < sizeof after->header) {
@@ -45,7 +47,8 @@ static enum after_result take_handshake(struct after *after, const uint8_t *cont
             after->left = body_length(after);
             if (after->header[0] != NEW_SESSION_TICKET &&
                 (after->header[0] != TLS_HANDSHAKE_KEY_UPDATE || after->left != 1)) {
-                return refuse(after, TLS_ALERT_UNEXPECTED_MESSAGE, err, "a handshake message after the handshake");
+                return refuse(after, TLS_ALERT_UNEXPECTED_MESSAGE, err,
+                              "a handshake message after the handshake");
             }
         } else {
             after->left--;
@@ -64,14 +67,16 @@ static enum after_result take_handshake(struct after *after, const uint8_t *cont
     return AFTER_NOTHING;
 }
 
-enum after_result after_take(struct after *after, enum tls_version version, uint8_t type, const uint8_t *content,
-                             size_t length, struct error *err)
+enum after_result after_take(struct after *after, enum tls_version version, uint8_t type,
+                             const uint8_t *content, size_t length, struct error *err)
 {
     if (++after->idle_records > AFTER_IDLE_RECORDS_MAX) {
-        return refuse(after, TLS_ALERT_UNEXPECTED_MESSAGE, err, "too many records in a row without data");
+        return refuse(after, TLS_ALERT_UNEXPECTED_MESSAGE, err,
+                      "too many records in a row without data");
     }
     if (after->header_used > 0 && type != TLS_CONTENT_HANDSHAKE) {
-        return refuse(after, TLS_ALERT_UNEXPECTED_MESSAGE, err, "another record in the middle of a handshake message");
+        return refuse(after, TLS_ALERT_UNEXPECTED_MESSAGE, err,
+                      "another record in the middle of a handshake message");
     }
     switch (type) {
     case TLS_CONTENT_DATA:
@@ -82,9 +87,11 @@ enum after_result after_take(struct after *after, enum tls_version version, uint
         if (version == TLS_VERSION_13 && length > 0) {
             return take_handshake(after, content, length, err);
         }
-        return refuse(after, TLS_ALERT_UNEXPECTED_MESSAGE, err, "a handshake message after the handshake");
+        return refuse(after, TLS_ALERT_UNEXPECTED_MESSAGE, err,
+                      "a handshake message after the handshake");
     default:
-        return refuse(after, TLS_ALERT_UNEXPECTED_MESSAGE, err, "a record of a type that is not expected");
+        return refuse(after, TLS_ALERT_UNEXPECTED_MESSAGE, err,
+                      "a record of a type that is not expected");
     }
 }
 

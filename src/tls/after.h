@@ -1,5 +1,6 @@
-/* What may come besides application data once the handshake is over: alerts, session tickets, KeyUpdates (RFC 8446, sections
- * 4.6 and 6). Pure: it is handed the content of opened records. Private to src/tls. */
+/* What may come besides application data once the handshake is over: alerts, session tickets,
+ * KeyUpdates (RFC 8446, sections 4.6 and 6). Pure: it is handed the content of opened records.
+ * Private to src/tls. */
 #ifndef APPNET_TLS_AFTER_H
 #define APPNET_TLS_AFTER_H
 
@@ -36,8 +37,8 @@ struct after {
 };
 
 /* Looks at one record's content that is not application data, or is empty. */
-enum after_result after_take(struct after *after, enum tls_version version, uint8_t type, const uint8_t *content,
-                             size_t length, struct error *err);
+enum after_result after_take(struct after *after, enum tls_version version, uint8_t type,
+                             const uint8_t *content, size_t length, struct error *err);
 
 /* Application data has come. */
 void after_data(struct after *after);

@@ -21,8 +21,8 @@ struct tls_context {
     struct tls_secrets *exported;
 };
 
-/* AES first: where a processor has no instructions for it, the machine is small and either will do. TLS 1.3's suites have
- * names of their own; mbedTLS 2.28 does not know them. */
+/* AES first: where a processor has no instructions for it, the machine is small and either will do.
+ * TLS 1.3's suites have names of their own; mbedTLS 2.28 does not know them. */
 static const int suites[] = {
 #if MBEDTLS_VERSION_MAJOR >= 3
     MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
@@ -39,21 +39,27 @@ static const char *protocols[] = {"h2", NULL};
 
 static int parse(struct tls_context *context, const struct identity *identity, struct error *err)
 {
-    int rc = mbedtls_x509_crt_parse(&context->certificate, (const unsigned char *)identity->certificate_pem,
+    int rc = mbedtls_x509_crt_parse(&context->certificate,
+                                    (const unsigned char *)identity->certificate_pem,
                                     identity->certificate_size);
 
     if (rc == 0) {
-        rc = mbedtls_x509_crt_parse(&context->ca, (const unsigned char *)identity->ca_pem, identity->ca_size);
+        rc = mbedtls_x509_crt_parse(&context->ca, (const unsigned char *)identity->ca_pem,
+                                    identity->ca_size);
     }
     if (rc == 0) {
         rc = crypto_parse_key(&context->key, identity->key_pem, identity->key_size);
     }
-    return rc == 0 ? 0 : crypto_error(err, rc, "the identity of %s cannot be parsed", identity->id.instance);
+    return rc == 0 ? 0
+                   : crypto_error(err, rc, "the identity of %s cannot be parsed",
+                                  identity->id.instance);
 }
 
-static int configure(struct tls_context *context, mbedtls_ssl_config *config, int endpoint, struct error *err)
+static int configure(struct tls_context *context, mbedtls_ssl_config *config, int endpoint,
+                     struct error *err)
 {
-    if (mbedtls_ssl_config_defaults(config, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT) != 0 ||
+    if (mbedtls_ssl_config_defaults(config, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                    MBEDTLS_SSL_PRESET_DEFAULT) != 0 ||
         mbedtls_ssl_conf_own_cert(config, &context->certificate, &context->key) != 0 ||
         mbedtls_ssl_conf_alpn_protocols(config, protocols) != 0) {
         return error_set(err, "no memory for a TLS configuration");

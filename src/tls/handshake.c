@@ -15,16 +15,21 @@
 #include "appnet/tls/alert.h"
 #include "key_export.h"
 
+/* What the first record of a peer may be: RFC 8446, section 5.1. */
+#define CONTENT_ALERT 21
+#define CONTENT_HANDSHAKE 22
+
 struct handshake {
     struct tls_context *context;
     int fd;
     bool is_client;
-    bool heard;                /* the peer has sent something */
-    char expected[NAME_SIZE];  /* empty: any instance of the trust domain */
-    struct spiffe_id peer;     /* set once the chain is verified and names an instance */
+    bool heard;               /* the peer has sent something */
+    bool foreign;             /* and it does not begin as TLS does */
+    char expected[NAME_SIZE]; /* empty: any instance of the trust domain */
+    struct spiffe_id peer;    /* set once the chain is verified and names an instance */
     char peer_text[SPIFFE_TEXT_SIZE];
-    uint32_t chain_flags;      /* what is wrong with the certificates above the leaf */
-    struct error refused;      /* why we refuse the peer's certificate */
+    uint32_t chain_flags; /* what is wrong with the certificates above the leaf */
+    struct error refused; /* why we refuse the peer's certificate */
     struct tls_secrets secrets;
     mbedtls_ssl_context *ssl;
 };
@@ -37,23 +42,29 @@ static int send_some(void *at, const unsigned char *data, size_t size)
     if (n >= 0) {
         return (int)n;
     }
-    return errno == EAGAIN || errno == EINTR ? MBEDTLS_ERR_SSL_WANT_WRITE : MBEDTLS_ERR_NET_CONN_RESET;
+    return errno == EAGAIN || errno == EINTR ? MBEDTLS_ERR_SSL_WANT_WRITE
+                                             : MBEDTLS_ERR_NET_CONN_RESET;
 }
 
-/* mbedTLS asks for a record's header, then for exactly its body: handing out no more keeps what follows in the socket. */
+/* mbedTLS asks for a record's header, then for exactly its body: handing out no more keeps what
+ * follows in the socket. */
 static int receive_some(void *at, unsigned char *out, size_t size)
 {
     struct handshake *handshake = at;
     ssize_t n = recv(handshake->fd, out, size, 0);
 
     if (n > 0) {
+        if (!handshake->heard) {
+            handshake->foreign = out[0] != CONTENT_HANDSHAKE && out[0] != CONTENT_ALERT;
+        }
         handshake->heard = true;
         return (int)n;
     }
     if (n == 0) {
         return MBEDTLS_ERR_SSL_CONN_EOF;
     }
-    return errno == EAGAIN || errno == EINTR ? MBEDTLS_ERR_SSL_WANT_READ : MBEDTLS_ERR_NET_CONN_RESET;
+    return errno == EAGAIN || errno == EINTR ? MBEDTLS_ERR_SSL_WANT_READ
+                                             : MBEDTLS_ERR_NET_CONN_RESET;
 }
 
 /* Called for each certificate of the peer's chain, the leaf (depth 0) last. */
@@ -75,24 +86,26 @@ static int judge(void *at, mbedtls_x509_crt *certificate, int depth, uint32_t *f
     if (certificate_identity(certificate, &id, &handshake->refused) != 0) {
         error_prefix(&handshake->refused, "the peer's certificate is refused");
     } else if (strcmp(id.trust_domain, tls_context_trust_domain(handshake->context)) != 0) {
-        error_set(&handshake->refused, "the peer is of trust domain %s, expected %s", id.trust_domain,
-                  tls_context_trust_domain(handshake->context));
+        error_set(&handshake->refused, "the peer is of trust domain %s, expected %s",
+                  id.trust_domain, tls_context_trust_domain(handshake->context));
     } else if (id.instance[0] == '\0') {
-        error_set(&handshake->refused, "the peer's certificate names the trust domain, not an instance");
+        error_set(&handshake->refused,
+                  "the peer's certificate names the trust domain, not an instance");
     } else {
         handshake->peer = id;
         spiffe_format(&id, handshake->peer_text, sizeof handshake->peer_text);
         if (handshake->expected[0] == '\0' || strcmp(id.instance, handshake->expected) == 0) {
             return 0;
         }
-        error_set(&handshake->refused, "the peer is instance %s, expected %s", id.instance, handshake->expected);
+        error_set(&handshake->refused, "the peer is instance %s, expected %s", id.instance,
+                  handshake->expected);
     }
     *flags |= MBEDTLS_X509_BADCERT_OTHER;
     return 0;
 }
 
-struct handshake *handshake_new(struct tls_context *context, int fd, bool is_client, const char *expected,
-                                struct error *err)
+struct handshake *handshake_new(struct tls_context *context, int fd, bool is_client,
+                                const char *expected, struct error *err)
 {
     struct handshake *handshake = memory_zalloc(sizeof *handshake);
 
@@ -129,15 +142,20 @@ static void explain(const struct handshake *handshake, int code, struct error *e
         error_set(err, "%s", handshake->refused.text);
         return;
     }
+    if (handshake->foreign) {
+        code = MBEDTLS_ERR_SSL_INVALID_RECORD; /* mbedTLS calls it a bad ClientHello */
+    }
     switch (code) {
     case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE: {
         int alert = tls_alert_received(handshake->ssl);
-        error_set(err, "the peer refused the handshake: %s (TLS alert %d)", tls_alert_text(alert), alert);
+        error_set(err, "the peer refused the handshake: %s (TLS alert %d)", tls_alert_text(alert),
+                  alert);
         return;
     }
     case MBEDTLS_ERR_SSL_CONN_EOF:
-        error_set(err, handshake->heard ? "the peer closed the connection in the middle of the handshake"
-                                        : "the peer closed the connection before it said anything");
+        error_set(err, handshake->heard
+                           ? "the peer closed the connection in the middle of the handshake"
+                           : "the peer closed the connection before it said anything");
         return;
     case MBEDTLS_ERR_NET_CONN_RESET:
         error_set(err, "the peer reset the connection in the middle of the handshake");
@@ -147,7 +165,8 @@ static void explain(const struct handshake *handshake, int code, struct error *e
         return;
     case MBEDTLS_ERR_SSL_INVALID_RECORD:
     case MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE:
-        error_set(err, "the peer does not speak TLS as expected here: is it an appnet sidecar's tunnel?");
+        error_set(
+            err, "the peer does not speak TLS as expected here: is it an appnet sidecar's tunnel?");
         return;
     case MBEDTLS_ERR_X509_CERT_VERIFY_FAILED:
         certificate_verify_text(mbedtls_ssl_get_verify_result(handshake->ssl), text, sizeof text);

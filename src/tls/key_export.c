@@ -6,9 +6,9 @@
 
 #if MBEDTLS_VERSION_MAJOR >= 3
 
-static void take(void *slot, mbedtls_ssl_key_export_type type, const unsigned char *secret, size_t length,
-                 const unsigned char client_random[TLS_RANDOM_SIZE], const unsigned char server_random[TLS_RANDOM_SIZE],
-                 mbedtls_tls_prf_types prf)
+static void take(void *slot, mbedtls_ssl_key_export_type type, const unsigned char *secret,
+                 size_t length, const unsigned char client_random[TLS_RANDOM_SIZE],
+                 const unsigned char server_random[TLS_RANDOM_SIZE], mbedtls_tls_prf_types prf)
 {
     struct tls_secrets *secrets = *(struct tls_secrets **)slot;
 
@@ -48,8 +48,9 @@ void key_export_attach(mbedtls_ssl_context *ssl, struct tls_secrets **slot)
 
 #else
 
-static int take(void *slot, const unsigned char *master, const unsigned char *block, size_t mac_length,
-                size_t key_length, size_t iv_length, const unsigned char client_random[TLS_RANDOM_SIZE],
+static int take(void *slot, const unsigned char *master, const unsigned char *block,
+                size_t mac_length, size_t key_length, size_t iv_length,
+                const unsigned char client_random[TLS_RANDOM_SIZE],
                 const unsigned char server_random[TLS_RANDOM_SIZE], mbedtls_tls_prf_types prf)
 {
     struct tls_secrets *secrets = *(struct tls_secrets **)slot;

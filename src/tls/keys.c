@@ -28,8 +28,8 @@ int tls_cipher_from_suite(const char *suite, enum tls_cipher *out, struct error 
     return 0;
 }
 
-static int derive_12(struct tls_keys *keys, const struct tls_secrets *secrets, struct tls_key *client,
-                     struct tls_key *server, struct error *err)
+static int derive_12(struct tls_keys *keys, const struct tls_secrets *secrets,
+                     struct tls_key *client, struct tls_key *server, struct error *err)
 {
     uint8_t seed[2 * TLS_RANDOM_SIZE];
     uint8_t block[KEY_BLOCK_MAX];
@@ -39,8 +39,8 @@ static int derive_12(struct tls_keys *keys, const struct tls_secrets *secrets, s
 
     memcpy(seed, secrets->server_random, TLS_RANDOM_SIZE);
     memcpy(seed + TLS_RANDOM_SIZE, secrets->client_random, TLS_RANDOM_SIZE);
-    if (mbedtls_ssl_tls_prf(secrets->prf, secrets->master, TLS_MASTER_SIZE, "key expansion", seed, sizeof seed, block,
-                            2 * (key_length + iv_length)) != 0) {
+    if (mbedtls_ssl_tls_prf(secrets->prf, secrets->master, TLS_MASTER_SIZE, "key expansion", seed,
+                            sizeof seed, block, 2 * (key_length + iv_length)) != 0) {
         return error_set(err, "the session's keys could not be derived");
     }
     memcpy(client->key, at, key_length);
@@ -56,8 +56,8 @@ static int derive_12(struct tls_keys *keys, const struct tls_secrets *secrets, s
 }
 
 /* HKDF-Expand-Label with an empty context: RFC 8446, section 7.1. */
-static int expand_label(mbedtls_md_type_t hash, const uint8_t *secret, size_t secret_length, const char *label,
-                        uint8_t *out, size_t length)
+static int expand_label(mbedtls_md_type_t hash, const uint8_t *secret, size_t secret_length,
+                        const char *label, uint8_t *out, size_t length)
 {
     static const char prefix[] = "tls13 ";
     uint8_t info[2 + 1 + 32 + 1];
@@ -72,20 +72,24 @@ static int expand_label(mbedtls_md_type_t hash, const uint8_t *secret, size_t se
     memcpy(info + used, label, label_length);
     used += label_length;
     info[used++] = 0;
-    return mbedtls_hkdf_expand(mbedtls_md_info_from_type(hash), secret, secret_length, info, used, out, length);
+    return mbedtls_hkdf_expand(mbedtls_md_info_from_type(hash), secret, secret_length, info, used,
+                               out, length);
 }
 
 static int derive_13(const struct tls_keys *keys, struct tls_key *key, struct error *err)
 {
-    if (expand_label(keys->hash, key->secret, key->secret_length, "key", key->key, tls_key_length(keys->cipher)) != 0 ||
-        expand_label(keys->hash, key->secret, key->secret_length, "iv", key->iv, TLS_IV_SIZE) != 0) {
+    if (expand_label(keys->hash, key->secret, key->secret_length, "key", key->key,
+                     tls_key_length(keys->cipher)) != 0 ||
+        expand_label(keys->hash, key->secret, key->secret_length, "iv", key->iv, TLS_IV_SIZE) !=
+            0) {
         return error_set(err, "the session's keys could not be derived");
     }
     key->sequence = 0;
     return 0;
 }
 
-int tls_keys_derive(struct tls_keys *keys, const struct tls_secrets *secrets, bool is_client, struct error *err)
+int tls_keys_derive(struct tls_keys *keys, const struct tls_secrets *secrets, bool is_client,
+                    struct error *err)
 {
     struct tls_key *client = is_client ? &keys->send : &keys->receive;
     struct tls_key *server = is_client ? &keys->receive : &keys->send;
@@ -107,7 +111,8 @@ int tls_key_update(const struct tls_keys *keys, struct tls_key *key, struct erro
 {
     uint8_t next[TLS_SECRET_MAX];
 
-    if (expand_label(keys->hash, key->secret, key->secret_length, "traffic upd", next, key->secret_length) != 0) {
+    if (expand_label(keys->hash, key->secret, key->secret_length, "traffic upd", next,
+                     key->secret_length) != 0) {
         return error_set(err, "the session's next keys could not be derived");
     }
     memcpy(key->secret, next, key->secret_length);

@@ -38,7 +38,8 @@ const struct record_engine *record_engine_best(void)
     return best_for(NULL);
 }
 
-struct record *record_new(const struct record_engine *engine, struct tls_session *session, int fd, struct error *err)
+struct record *record_new(const struct record_engine *engine, struct tls_session *session, int fd,
+                          struct error *err)
 {
     struct record *record = NULL;
 

@@ -1,5 +1,5 @@
-/* The engine for machines whose kernel has no kTLS: libgcrypt seals and opens in place, in user space. RFC 5246 with RFC 5288
- * and RFC 7905 for TLS 1.2, RFC 8446 section 5 for TLS 1.3. */
+/* The engine for machines whose kernel has no kTLS: libgcrypt seals and opens in place, in user
+ * space. RFC 5246 with RFC 5288 and RFC 7905 for TLS 1.2, RFC 8446 section 5 for TLS 1.3. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +22,8 @@ struct gcrypt_record {
     struct tls_keys keys;
     gcry_cipher_hd_t send, receive;
     struct after after;
-    bool update_due;   /* a KeyUpdate of ours is due */
-    int alert;         /* what to say at the end; 0: close_notify */
+    bool update_due;      /* a KeyUpdate of ours is due */
+    int alert;            /* what to say at the end; 0: close_notify */
     size_t explicit_size; /* of the nonce that travels with each record */
 };
 
@@ -46,8 +46,8 @@ static bool usable(const struct tls_session *session)
     return true;
 }
 
-static int open_cipher(gcry_cipher_hd_t *out, const struct tls_keys *keys, const struct tls_key *key,
-                       struct error *err)
+static int open_cipher(gcry_cipher_hd_t *out, const struct tls_keys *keys,
+                       const struct tls_key *key, struct error *err)
 {
     static const struct {
         int algorithm, mode;
@@ -56,7 +56,8 @@ static int open_cipher(gcry_cipher_hd_t *out, const struct tls_keys *keys, const
         [TLS_AES_256_GCM] = {GCRY_CIPHER_AES256, GCRY_CIPHER_MODE_GCM},
         [TLS_CHACHA20_POLY1305] = {GCRY_CIPHER_CHACHA20, GCRY_CIPHER_MODE_POLY1305},
     };
-    gcry_error_t rc = gcry_cipher_open(out, ciphers[keys->cipher].algorithm, ciphers[keys->cipher].mode, 0);
+    gcry_error_t rc =
+        gcry_cipher_open(out, ciphers[keys->cipher].algorithm, ciphers[keys->cipher].mode, 0);
 
     if (rc == 0) {
         rc = gcry_cipher_setkey(*out, key->key, tls_key_length(keys->cipher));
@@ -81,9 +82,10 @@ static struct record *create(struct tls_session *session, int fd, struct error *
     (void)fd;
     record->record.engine = &record_engine_gcrypt;
     record->keys = session->keys;
-    record->explicit_size = record->keys.version == TLS_VERSION_12 && record->keys.cipher != TLS_CHACHA20_POLY1305
-                                ? EXPLICIT_NONCE_SIZE
-                                : 0;
+    record->explicit_size =
+        record->keys.version == TLS_VERSION_12 && record->keys.cipher != TLS_CHACHA20_POLY1305
+            ? EXPLICIT_NONCE_SIZE
+            : 0;
     if (open_cipher(&record->send, &record->keys, &record->keys.send, err) != 0 ||
         open_cipher(&record->receive, &record->keys, &record->keys.receive, err) != 0) {
         destroy(&record->record);
@@ -117,9 +119,10 @@ static void put_header(uint8_t *out, uint8_t type, size_t length)
     out[4] = (uint8_t)length;
 }
 
-/* The sequence number under the fixed IV (RFC 8446, 5.3; RFC 7905), or behind the four fixed bytes (RFC 5288). */
-static void make_nonce(const struct gcrypt_record *record, const struct tls_key *key, const uint8_t *explicit_nonce,
-                       uint8_t out[TLS_IV_SIZE])
+/* The sequence number under the fixed IV (RFC 8446, 5.3; RFC 7905), or behind the four fixed bytes
+ * (RFC 5288). */
+static void make_nonce(const struct gcrypt_record *record, const struct tls_key *key,
+                       const uint8_t *explicit_nonce, uint8_t out[TLS_IV_SIZE])
 {
     memcpy(out, key->iv, TLS_IV_SIZE);
     if (record->explicit_size > 0) {
@@ -133,10 +136,10 @@ static void make_nonce(const struct gcrypt_record *record, const struct tls_key 
     }
 }
 
-/* What is authenticated besides the content; returns its length. `length` is that of the plaintext in TLS 1.2, of the
- * ciphertext in 1.3. */
-static size_t make_aad(const struct gcrypt_record *record, const struct tls_key *key, uint8_t type, size_t length,
-                       uint8_t out[AAD_MAX])
+/* What is authenticated besides the content; returns its length. `length` is that of the plaintext
+ * in TLS 1.2, of the ciphertext in 1.3. */
+static size_t make_aad(const struct gcrypt_record *record, const struct tls_key *key, uint8_t type,
+                       size_t length, uint8_t out[AAD_MAX])
 {
     if (record->keys.version == TLS_VERSION_13) {
         put_header(out, TLS_CONTENT_DATA, length);
@@ -147,7 +150,8 @@ static size_t make_aad(const struct gcrypt_record *record, const struct tls_key 
     return AAD_MAX;
 }
 
-static gcry_error_t begin(gcry_cipher_hd_t cipher, const uint8_t *nonce, const uint8_t *aad, size_t aad_length)
+static gcry_error_t begin(gcry_cipher_hd_t cipher, const uint8_t *nonce, const uint8_t *aad,
+                          size_t aad_length)
 {
     gcry_error_t rc = gcry_cipher_setiv(cipher, nonce, TLS_IV_SIZE);
 
@@ -157,8 +161,8 @@ static gcry_error_t begin(gcry_cipher_hd_t cipher, const uint8_t *nonce, const u
     return rc == 0 ? gcry_cipher_final(cipher) : rc;
 }
 
-static int seal_typed(struct gcrypt_record *record, uint8_t type, uint8_t *plain, size_t length, struct iovec *wire,
-                      struct error *err)
+static int seal_typed(struct gcrypt_record *record, uint8_t type, uint8_t *plain, size_t length,
+                      struct iovec *wire, struct error *err)
 {
     struct tls_key *key = &record->keys.send;
     uint8_t *header = plain - record->explicit_size - RECORD_HEADER_SIZE;
@@ -196,12 +200,14 @@ static int seal_typed(struct gcrypt_record *record, uint8_t type, uint8_t *plain
     return 0;
 }
 
-static int seal(struct record *base, uint8_t *plain, size_t length, struct iovec *wire, struct error *err)
+static int seal(struct record *base, uint8_t *plain, size_t length, struct iovec *wire,
+                struct error *err)
 {
     return seal_typed((struct gcrypt_record *)base, TLS_CONTENT_DATA, plain, length, wire, err);
 }
 
-static enum record_result fail(struct gcrypt_record *record, int alert, struct error *err, const char *what)
+static enum record_result fail(struct gcrypt_record *record, int alert, struct error *err,
+                               const char *what)
 {
     record->alert = alert;
     error_set(err, "the peer sent %s", what);
@@ -209,8 +215,9 @@ static enum record_result fail(struct gcrypt_record *record, int alert, struct e
 }
 
 /* Opens the `size` bytes behind the header; leaves the content and its type. */
-static enum record_result unseal(struct gcrypt_record *record, uint8_t *body, size_t size, uint8_t *type,
-                                 uint8_t **content, size_t *length, struct error *err)
+static enum record_result unseal(struct gcrypt_record *record, uint8_t *body, size_t size,
+                                 uint8_t *type, uint8_t **content, size_t *length,
+                                 struct error *err)
 {
     struct tls_key *key = &record->keys.receive;
     uint8_t nonce[TLS_IV_SIZE];
@@ -224,7 +231,8 @@ static enum record_result unseal(struct gcrypt_record *record, uint8_t *body, si
     *content = body + record->explicit_size;
     *length = size - record->explicit_size - TAG_SIZE;
     make_nonce(record, key, body, nonce);
-    aad_length = make_aad(record, key, *type, record->keys.version == TLS_VERSION_13 ? size : *length, aad);
+    aad_length =
+        make_aad(record, key, *type, record->keys.version == TLS_VERSION_13 ? size : *length, aad);
     rc = begin(record->receive, nonce, aad, aad_length);
     if (rc == 0 && *length > 0) {
         rc = gcry_cipher_decrypt(record->receive, *content, *length, NULL, 0);
@@ -248,10 +256,11 @@ static enum record_result unseal(struct gcrypt_record *record, uint8_t *body, si
     return RECORD_OPENED;
 }
 
-static enum record_result open_other(struct gcrypt_record *record, uint8_t type, const uint8_t *content, size_t length,
-                                     struct error *err)
+static enum record_result open_other(struct gcrypt_record *record, uint8_t type,
+                                     const uint8_t *content, size_t length, struct error *err)
 {
-    enum after_result result = after_take(&record->after, record->keys.version, type, content, length, err);
+    enum after_result result =
+        after_take(&record->after, record->keys.version, type, content, length, err);
 
     switch (result) {
     case AFTER_NOTHING:
@@ -262,7 +271,8 @@ static enum record_result open_other(struct gcrypt_record *record, uint8_t type,
     case AFTER_UPDATE_REQUEST:
         record->update_due = record->update_due || result == AFTER_UPDATE_REQUEST;
         if (tls_key_update(&record->keys, &record->keys.receive, err) != 0 ||
-            gcry_cipher_setkey(record->receive, record->keys.receive.key, tls_key_length(record->keys.cipher)) != 0) {
+            gcry_cipher_setkey(record->receive, record->keys.receive.key,
+                               tls_key_length(record->keys.cipher)) != 0) {
             return RECORD_FAILED;
         }
         return RECORD_OPENED;
@@ -273,8 +283,9 @@ static enum record_result open_other(struct gcrypt_record *record, uint8_t type,
     return RECORD_FAILED;
 }
 
-static enum record_result open_record(struct record *base, uint8_t *data, size_t size, size_t *taken, uint8_t **plain,
-                                      size_t *length, struct error *err)
+static enum record_result open_record(struct record *base, uint8_t *data, size_t size,
+                                      size_t *taken, uint8_t **plain, size_t *length,
+                                      struct error *err)
 {
     struct gcrypt_record *record = (struct gcrypt_record *)base;
     enum record_result result;
@@ -314,21 +325,24 @@ static bool control_due(const struct record *base)
 {
     const struct gcrypt_record *record = (const struct gcrypt_record *)base;
 
-    return record->update_due ||
-           (record->keys.version == TLS_VERSION_13 && record->keys.send.sequence >= base->key_limit);
+    return record->update_due || (record->keys.version == TLS_VERSION_13 &&
+                                  record->keys.send.sequence >= base->key_limit);
 }
 
 static int control(struct record *base, uint8_t *buffer, struct iovec *wire, struct error *err)
 {
-    static const uint8_t message[] = {TLS_HANDSHAKE_KEY_UPDATE, 0, 0, 1, 0}; /* update_not_requested */
+    static const uint8_t message[] = {TLS_HANDSHAKE_KEY_UPDATE, 0, 0, 1,
+                                      0}; /* update_not_requested */
     struct gcrypt_record *record = (struct gcrypt_record *)base;
 
     memcpy(buffer + RECORD_HEADROOM, message, sizeof message);
-    if (seal_typed(record, TLS_CONTENT_HANDSHAKE, buffer + RECORD_HEADROOM, sizeof message, wire, err) != 0 ||
+    if (seal_typed(record, TLS_CONTENT_HANDSHAKE, buffer + RECORD_HEADROOM, sizeof message, wire,
+                   err) != 0 ||
         tls_key_update(&record->keys, &record->keys.send, err) != 0) {
         return -1;
     }
-    if (gcry_cipher_setkey(record->send, record->keys.send.key, tls_key_length(record->keys.cipher)) != 0) {
+    if (gcry_cipher_setkey(record->send, record->keys.send.key,
+                           tls_key_length(record->keys.cipher)) != 0) {
         return error_set(err, "libgcrypt refuses the next key");
     }
     record->update_due = false;

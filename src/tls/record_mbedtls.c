@@ -1,5 +1,5 @@
-/* The engine of last resort: mbedTLS goes on after its handshake. It wants to do its own I/O, so its callbacks are given
- * the record at hand and a place for what it seals. */
+/* The engine of last resort: mbedTLS goes on after its handshake. It wants to do its own I/O, so
+ * its callbacks are given the record at hand and a place for what it seals. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -76,8 +76,9 @@ static ssize_t receive(struct record *base, int fd, void *buffer, size_t size)
     return recv(fd, buffer, size, 0);
 }
 
-static enum record_result open_record(struct record *base, uint8_t *data, size_t size, size_t *taken, uint8_t **plain,
-                                      size_t *length, struct error *err)
+static enum record_result open_record(struct record *base, uint8_t *data, size_t size,
+                                      size_t *taken, uint8_t **plain, size_t *length,
+                                      struct error *err)
 {
     struct mbedtls_record *record = (struct mbedtls_record *)base;
     size_t whole;
@@ -99,7 +100,8 @@ static enum record_result open_record(struct record *base, uint8_t *data, size_t
     *taken = whole;
     *plain = data;
     *length = 0;
-    /* mbedTLS holds the whole record by the time it hands out the first byte, so it may write over it. */
+    /* mbedTLS holds the whole record by the time it hands out the first byte, so it may write over
+     * it. */
     rc = mbedtls_ssl_read(record->ssl, data, whole);
     if (rc > 0) {
         *length = (size_t)rc;
@@ -116,7 +118,8 @@ static enum record_result open_record(struct record *base, uint8_t *data, size_t
         return RECORD_CLOSED;
     case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE: {
         int alert = tls_alert_received(record->ssl);
-        error_set(err, "the peer refused the session: %s (TLS alert %d)", tls_alert_text(alert), alert);
+        error_set(err, "the peer refused the session: %s (TLS alert %d)", tls_alert_text(alert),
+                  alert);
         return RECORD_FAILED;
     }
     default: {
@@ -135,7 +138,8 @@ static void place(struct mbedtls_record *record, uint8_t *out, size_t size)
     record->out_used = 0;
 }
 
-static int seal(struct record *base, uint8_t *plain, size_t length, struct iovec *wire, struct error *err)
+static int seal(struct record *base, uint8_t *plain, size_t length, struct iovec *wire,
+                struct error *err)
 {
     struct mbedtls_record *record = (struct mbedtls_record *)base;
     int rc;

@@ -13,9 +13,13 @@ struct rate_limit {
     uint64_t refused;    /* since the last one that was let through */
 };
 
-#define RATE_LIMIT_INIT(tokens, each_second) {.burst = (tokens), .per_second = (each_second)}
+#define RATE_LIMIT_INIT(tokens, each_second)           \
+    {                                                  \
+        .burst = (tokens), .per_second = (each_second) \
+    }
 
-/* Takes a token if there is one at time `now`. When it does, *refused (may be NULL) tells how many were refused before. */
+/* Takes a token if there is one at time `now`. When it does, *refused (may be NULL) tells how many
+ * were refused before. */
 bool rate_limit_take(struct rate_limit *limit, int64_t now, uint64_t *refused);
 
 #endif

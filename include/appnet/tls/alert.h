@@ -11,7 +11,8 @@
 #define TLS_ALERT_DECODE_ERROR 50
 #define TLS_ALERT_USER_CANCELED 90
 
-/* What a peer means by an alert, e.g. "it does not trust the CA of our certificate"; a constant string. */
+/* What a peer means by an alert, e.g. "it does not trust the CA of our certificate"; a constant
+ * string. */
 const char *tls_alert_text(int description);
 
 /* Which alert ended a session for which mbedTLS returned MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE. */

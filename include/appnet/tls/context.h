@@ -1,6 +1,6 @@
-/* What every handshake of one thread shares: the parsed identity and mbedTLS's configuration of it. Immutable once made,
- * except for what mbedTLS computes inside during handshakes: so the handshakes of one context stay on one thread.
- * Sessions that an mbedTLS engine carries keep a reference. */
+/* What every handshake of one thread shares: the parsed identity and mbedTLS's configuration of it.
+ * Immutable once made, except for what mbedTLS computes inside during handshakes: so the handshakes
+ * of one context stay on one thread. Sessions that an mbedTLS engine carries keep a reference. */
 #ifndef APPNET_TLS_CONTEXT_H
 #define APPNET_TLS_CONTEXT_H
 

@@ -1,5 +1,6 @@
-/* One TLS handshake on a connected, non-blocking socket: mutual authentication, SPIFFE identity, ALPN h2.
- * The peer's identity is judged inside the handshake, so that a refusal reaches it as an alert. */
+/* One TLS handshake on a connected, non-blocking socket: mutual authentication, SPIFFE identity,
+ * ALPN h2. The peer's identity is judged inside the handshake, so that a refusal reaches it as an
+ * alert. */
 #ifndef APPNET_TLS_HANDSHAKE_H
 #define APPNET_TLS_HANDSHAKE_H
 
@@ -16,7 +17,8 @@ enum handshake_result { HANDSHAKE_DONE, HANDSHAKE_READ, HANDSHAKE_WRITE, HANDSHA
 
 struct handshake;
 
-/* The outcome: an authenticated session, ready for a record engine (record_new takes `ssl` and `context` over). */
+/* The outcome: an authenticated session, ready for a record engine (record_new takes `ssl` and
+ * `context` over). */
 struct tls_session {
     struct spiffe_id peer; /* from the verified leaf certificate */
     char version[16];      /* "TLSv1.2" */
@@ -27,13 +29,14 @@ struct tls_session {
     struct tls_context *context;
 };
 
-/* `expected` (client only): the instance that the server must prove to be; NULL on the server's side, where any instance of
- * the trust domain may come in. `fd` is borrowed. */
-struct handshake *handshake_new(struct tls_context *context, int fd, bool is_client, const char *expected,
-                                struct error *err);
+/* `expected` (client only): the instance that the server must prove to be; NULL on the server's
+ * side, where any instance of the trust domain may come in. `fd` is borrowed. */
+struct handshake *handshake_new(struct tls_context *context, int fd, bool is_client,
+                                const char *expected, struct error *err);
 
-/* Goes as far as the socket allows. HANDSHAKE_READ/WRITE: call again when the socket is ready for that. It reads exactly one
- * record at a time, so that nothing behind the last one is taken from the socket. */
+/* Goes as far as the socket allows. HANDSHAKE_READ/WRITE: call again when the socket is ready for
+ * that. It reads exactly one record at a time, so that nothing behind the last one is taken from
+ * the socket. */
 enum handshake_result handshake_step(struct handshake *handshake, struct error *err);
 
 /* The peer's identity as far as it is verified, for log lines of refusals; empty otherwise. */

@@ -1,4 +1,5 @@
-/* Traffic keys of one TLS session, as the handshake exports them and the record engines use them. */
+/* Traffic keys of one TLS session, as the handshake exports them and the record engines use them.
+ */
 #ifndef APPNET_TLS_KEYS_H
 #define APPNET_TLS_KEYS_H
 
@@ -41,18 +42,22 @@ struct tls_secrets {
     mbedtls_tls_prf_types prf;       /* TLS 1.2 */
     uint8_t master[TLS_MASTER_SIZE]; /* TLS 1.2 */
     uint8_t client_random[TLS_RANDOM_SIZE], server_random[TLS_RANDOM_SIZE];
-    uint8_t client[TLS_SECRET_MAX], server[TLS_SECRET_MAX]; /* TLS 1.3: application traffic secrets */
-    size_t length;                                          /* of each of them */
+    uint8_t client[TLS_SECRET_MAX],
+        server[TLS_SECRET_MAX]; /* TLS 1.3: application traffic secrets */
+    size_t length;              /* of each of them */
 };
 
 size_t tls_key_length(enum tls_cipher cipher);
 
-/* The cipher behind an IANA suite name such as TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256 (mbedTLS writes hyphens). */
+/* The cipher behind an IANA suite name such as TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256 (mbedTLS
+ * writes hyphens). */
 int tls_cipher_from_suite(const char *suite, enum tls_cipher *out, struct error *err);
 
-/* Derives both directions' keys: RFC 5246 section 6.3 with the sequence numbers after Finished (1), or RFC 8446 section
- * 7.3 with sequence numbers 0. `keys->version` and `keys->cipher` are set already. */
-int tls_keys_derive(struct tls_keys *keys, const struct tls_secrets *secrets, bool is_client, struct error *err);
+/* Derives both directions' keys: RFC 5246 section 6.3 with the sequence numbers after Finished (1),
+ * or RFC 8446 section 7.3 with sequence numbers 0. `keys->version` and `keys->cipher` are set
+ * already. */
+int tls_keys_derive(struct tls_keys *keys, const struct tls_secrets *secrets, bool is_client,
+                    struct error *err);
 
 /* The next generation of one direction after a KeyUpdate: RFC 8446 section 7.2. */
 int tls_key_update(const struct tls_keys *keys, struct tls_key *key, struct error *err);
