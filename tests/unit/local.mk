@@ -4,7 +4,9 @@ unit_tests =
 
 # What many of them use.
 support_library = tests/unit/libsupport.a
-tests_unit_libsupport_a_SOURCES = tests/unit/support.h tests/unit/support.c
+tests_unit_libsupport_a_SOURCES = \
+	tests/unit/support.h tests/unit/support.c \
+	tests/unit/tls_support.h tests/unit/tls_support.c
 
 # base
 unit_tests += tests/unit/test_acceptor
@@ -49,6 +51,11 @@ tests_unit_test_identity_LDADD = $(identity_libs) $(CMOCKA_LIBS)
 tests_unit_test_identity_SOURCES = tests/unit/test_identity.c tests/unit/odd_certificate.h
 unit_tests += tests/unit/test_spiffe
 tests_unit_test_spiffe_LDADD = $(identity_libs) $(CMOCKA_LIBS)
+
+# tls
+unit_tests += tests/unit/test_handshake
+tests_unit_test_handshake_LDADD = $(support_library) $(tls_libs) $(CMOCKA_LIBS)
+tests_unit_test_handshake_SOURCES = tests/unit/test_handshake.c tests/unit/odd_certificate.h
 
 # cli
 if WITH_CLI
