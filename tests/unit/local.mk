@@ -53,9 +53,13 @@ unit_tests += tests/unit/test_spiffe
 tests_unit_test_spiffe_LDADD = $(identity_libs) $(CMOCKA_LIBS)
 
 # tls
+unit_tests += tests/unit/test_alert
+tests_unit_test_alert_LDADD = $(tls_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_handshake
 tests_unit_test_handshake_LDADD = $(support_library) $(tls_libs) $(CMOCKA_LIBS)
 tests_unit_test_handshake_SOURCES = tests/unit/test_handshake.c tests/unit/odd_certificate.h
+unit_tests += tests/unit/test_keys
+tests_unit_test_keys_LDADD = $(tls_libs) $(CMOCKA_LIBS)
 
 # cli
 if WITH_CLI
