@@ -6,6 +6,9 @@
 #include "record_engines.h"
 
 const struct record_engine *const record_engines[] = {
+#ifdef HAVE_LINUX_TLS_H
+    &record_engine_ktls,
+#endif
 #ifdef HAVE_LIBGCRYPT
     &record_engine_gcrypt,
 #endif

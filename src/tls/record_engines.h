@@ -4,6 +4,7 @@
 
 #include "appnet/tls/record.h"
 
+extern const struct record_engine record_engine_ktls;
 extern const struct record_engine record_engine_gcrypt;
 extern const struct record_engine record_engine_mbedtls;
 
