@@ -62,12 +62,16 @@ struct stream {
     int32_t window;
     int32_t since_growth; /* bytes that came since the window was what it is */
     enum stream_end end;  /* what to tell when it is over */
+    uint32_t reset_code;
     bool in_session;      /* nghttp2 knows it */
     bool probe;
     bool answered;      /* client: the answer came; server: it is given */
     bool peer_finished; /* END_STREAM has come */
     bool we_finished;   /* END_STREAM is on its way out */
     bool told_finish;
+    bool head_due;  /* server: our answer has not left yet */
+    bool reset_due; /* to follow it, with reset_code */
+    bool pushing;   /* the endpoint is being given what was held */
     bool doomed; /* cancelled or refused: what still comes is thrown away */
 };
 
@@ -81,6 +85,9 @@ ssize_t stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_
 void stream_data(struct stream *stream, const uint8_t *data, size_t size);
 void stream_end_of_data(struct stream *stream);
 void stream_answer(struct stream *stream, const struct head *head);
+
+/* Our answer has left. */
+void stream_head_sent(struct stream *stream);
 
 /* nghttp2 is done with it, or the tunnel is lost. */
 void stream_left_session(struct stream *stream, uint32_t error_code);

@@ -64,8 +64,26 @@ static void reset(struct stream *stream, enum stream_end end, uint32_t error_cod
     stream->doomed = true;
     stream->end = end;
     drop_held(stream);
-    nghttp2_submit_rst_stream(stream->tunnel->session, NGHTTP2_FLAG_NONE, stream->id, error_code);
+    if (stream->head_due) {
+        /* nghttp2 drops frames of a stream that wait when it is asked to reset it, and the answer
+         * says why. */
+        stream->reset_due = true;
+        stream->reset_code = error_code;
+    } else {
+        nghttp2_submit_rst_stream(stream->tunnel->session, NGHTTP2_FLAG_NONE, stream->id,
+                                  error_code);
+    }
     tunnel_schedule(stream->tunnel);
+}
+
+void stream_head_sent(struct stream *stream)
+{
+    stream->head_due = false;
+    /* A stream that has ended both ways with this answer is over already. */
+    if (stream->reset_due && !(stream->we_finished && stream->peer_finished)) {
+        nghttp2_submit_rst_stream(stream->tunnel->session, NGHTTP2_FLAG_NONE, stream->id,
+                                  stream->reset_code);
+    }
 }
 
 ssize_t stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_t length,
@@ -123,7 +141,7 @@ void stream_accept(struct stream *stream)
     if (!stream->tunnel || stream->doomed) {
         return;
     }
-    stream->answered = true;
+    stream->answered = stream->head_due = true;
     nghttp2_submit_response(stream->tunnel->session, stream->id, &status, 1, &provider);
     tunnel_schedule(stream->tunnel);
 }
@@ -140,16 +158,10 @@ void stream_reply(struct stream *stream, unsigned status, const char *reason)
         return;
     }
     snprintf(text, sizeof text, "%u", status % 1000);
-    stream->answered = true;
+    stream->answered = stream->head_due = stream->we_finished = true;
     nghttp2_submit_response(stream->tunnel->session, stream->id, fields, reason ? 2 : 1, NULL);
-    if (stream->peer_finished) {
-        stream->doomed = true;
-        stream->end = STREAM_REFUSED;
-        tunnel_schedule(stream->tunnel);
-    } else {
-        /* The answer is complete, whatever else the peer would send: RFC 9113, section 8.1. */
-        reset(stream, STREAM_REFUSED, NGHTTP2_NO_ERROR);
-    }
+    /* The answer is complete, whatever else the peer would send: RFC 9113, section 8.1. */
+    reset(stream, STREAM_REFUSED, NGHTTP2_NO_ERROR);
 }
 
 void stream_pull_ready(struct stream *stream)

@@ -189,7 +189,7 @@ static int on_frame_received(nghttp2_session *session, const nghttp2_frame *fram
             on_request(tunnel, stream, ended);
             break;
         }
-        if (frame->headers.cat == NGHTTP2_HCAT_RESPONSE && tunnel->head.status >= 200) {
+        if (tunnel->head.status >= 200) {
             stream_answer(stream, &tunnel->head);
         }
         if (ended) {
@@ -213,13 +213,17 @@ static int on_frame_received(nghttp2_session *session, const nghttp2_frame *fram
     return 0;
 }
 
-/* When nghttp2 finds that the peer broke the protocol, it says so to the peer; our log should say
- * it too. */
+/* When nghttp2 finds that the peer broke the protocol, it says so to the peer with a GOAWAY; our
+ * log should say it too. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct tunnel *tunnel = user;
+    struct stream *stream;
 
-    (void)session;
+    if (frame->hd.type == NGHTTP2_HEADERS &&
+        (stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id))) {
+        stream_head_sent(stream);
+    }
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&
         tunnel->reason[0] == '\0') {
         snprintf(tunnel->reason, sizeof tunnel->reason, "the peer broke HTTP/2: %s %.*s",
