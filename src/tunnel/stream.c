@@ -174,10 +174,13 @@ void stream_pull_ready(struct stream *stream)
 
 void stream_cancel(struct stream *stream)
 {
-    if (stream->in_session && stream->tunnel) {
-        if (!stream->doomed) {
-            reset(stream, STREAM_CANCELLED, NGHTTP2_CONNECT_ERROR);
-        }
+    if (stream->doomed) {
+        return;
+    }
+    if (stream->in_session) {
+        reset(stream, STREAM_CANCELLED, NGHTTP2_CONNECT_ERROR);
+    } else if (stream->pushing) {
+        stream->doomed = true; /* stream_push_ready goes on from here */
     } else {
         done(stream, STREAM_CANCELLED);
     }
@@ -277,9 +280,15 @@ void stream_end_of_data(struct stream *stream)
 void stream_push_ready(struct stream *stream)
 {
     if (stream->held && !stream->doomed) {
-        size_t taken = stream->handlers->push(stream->endpoint, stream->held + stream->held_begin,
-                                              stream->held_end - stream->held_begin);
+        size_t taken;
+        stream->pushing = true;
+        taken = stream->handlers->push(stream->endpoint, stream->held + stream->held_begin,
+                                       stream->held_end - stream->held_begin);
+        stream->pushing = false;
         if (stream->doomed) {
+            if (!stream->in_session) {
+                done(stream, STREAM_CANCELLED);
+            }
             return;
         }
         stream->held_begin += taken;

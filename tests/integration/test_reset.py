@@ -4,11 +4,12 @@
 """
 
 import socket
+import time
 
 import pytest
 
 from support.mesh import Usage
-from support.servers import Blaster, Echo, Resetter, Scripted
+from support.servers import Blaster, Echo, Ladder, Resetter, Scripted
 from support.sockets import ends_in_reset, exchange, read_exactly, read_to_end, reset
 from support.wait import eventually
 
@@ -98,6 +99,25 @@ def test_server_that_closes_with_unread_data_ends_the_stream(lab):
             while True:
                 client.sendall(bytes(65536))
     usage.wait_unchanged()
+
+
+def test_client_that_resets_while_its_last_bytes_are_held(lab):
+    # Both sides have ended and the tunnel is done with the stream, but the client has not read what
+    # came: what its socket does not take is held for it. Which size makes that happen depends on
+    # the kernel's buffers, so there are many.
+    mesh = lab.mesh(lab.serve(Ladder, 1 << 16).port)
+    usage = Usage(*mesh.sidecars)
+    clients = []
+    for _ in range(64):
+        client = mesh.connect(receive_buffer=4096)
+        client.shutdown(socket.SHUT_WR)
+        clients.append(client)
+    time.sleep(1)
+    assert mesh.source.open_streams() > mesh.target.open_streams(), "nothing is held"
+    for client in clients:
+        reset(client)
+    usage.wait_unchanged()
+    mesh.source.wait_log("stream closed", reason="application-reset")
 
 
 def test_clients_that_abort_at_once_leave_nothing(lab):

@@ -137,6 +137,20 @@ class Blaster(Server):
         ends_in_reset(sock)
 
 
+class Ladder(Server):
+    """Sends `step` bytes to the first who connects, twice as many to the second, and so on."""
+
+    def __init__(self, port, step):
+        self._step = step
+        super().__init__(port)
+
+    def serve(self, sock):
+        sock.settimeout(600)
+        sock.sendall(bytes(self._step * self.accepted))
+        sock.shutdown(socket.SHUT_WR)
+        ends_in_reset(sock)
+
+
 class Resetter(Server):
     """Resets every connection once it has read something from it."""
 
