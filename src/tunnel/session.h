@@ -24,6 +24,8 @@ struct head {
     char outbound[NAME_SIZE];
     char reason[REASON_SIZE];
     unsigned status;
+    size_t size; /* of all fields, as RFC 9113, section 10.5.1, counts it */
+    bool has_outbound;
     bool malformed;
 };
 

@@ -125,12 +125,19 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     (void)session;
     (void)frame;
     (void)flags;
-    (void)name_length; /* names end with a zero byte */
+    head->size += name_length + value_length + 32;
+    if (head->size > HEADER_LIST_MAX) {
+        head->malformed = true;
+        return 0;
+    }
+    /* names end with a zero byte */
     if (strcmp(text, ":method") == 0) {
         keep(head, head->method, sizeof head->method, value, value_length);
     } else if (strcmp(text, ":authority") == 0) {
         keep(head, head->authority, sizeof head->authority, value, value_length);
     } else if (strcmp(text, "appnet-outbound") == 0) {
+        head->malformed = head->malformed || head->has_outbound;
+        head->has_outbound = true;
         keep(head, head->outbound, sizeof head->outbound, value, value_length);
     } else if (strcmp(text, "appnet-reason") == 0) {
         keep(head, head->reason, sizeof head->reason, value, value_length);
