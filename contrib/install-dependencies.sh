@@ -49,4 +49,4 @@ echo "Installing: ${missing[*]}"
 environment=(env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1)
 "${as_root[@]}" "${environment[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update
 "${as_root[@]}" "${environment[@]}" apt-get -qq -y -o DPkg::Lock::Timeout=300 \
-    --no-install-recommends install "${missing[@]}"
+    --no-install-recommends install "${missing[@]}" >/dev/null
