@@ -30,6 +30,7 @@ struct relay {
     int fd;
     bool connecting;  /* target: the application has not accepted yet */
     bool opened;      /* the target's application is there */
+    bool told;        /* its end is in the log: refused */
     bool has_input;   /* the socket was readable and is not read empty */
     bool reading_off; /* `readable` is not being watched */
     bool input_ended;
@@ -88,18 +89,29 @@ void relay_log_refused(struct relay_set *set, const struct relay_wire *wire, uns
               sizeof fields / sizeof fields[0]);
 }
 
+static void tell_refused(struct relay *relay, unsigned status, const char *reason,
+                         const char *detail)
+{
+    relay->told = true;
+    relay_log_refused(relay->set, &relay->wire, status, reason, detail);
+}
+
 static void log_opened(struct relay *relay)
 {
     char application[ADDRESS_TEXT_SIZE];
+    char own[ADDRESS_TEXT_SIZE];
 
     relay->opened = true;
     relay->set->opened++;
     if (log_enabled(LOG_LEVEL_INFO)) {
         socket_peer_format(relay->fd, application, sizeof application);
+        /* The target's application knows a connection by where it came from. */
+        socket_local_format(relay->fd, own, sizeof own);
         log_info("stream opened", LOG_S("side", side(&relay->wire)),
                  LOG_S("outbound", relay->wire.outbound), LOG_S("inbound", relay->wire.inbound),
                  LOG_S("peer", relay->wire.peer),
-                 LOG_S(relay->wire.is_source ? "client" : "target", application));
+                 LOG_S(relay->wire.is_source ? "client" : "target", application),
+                 LOG_S("from", relay->wire.is_source ? NULL : own));
     }
 }
 
@@ -125,7 +137,7 @@ static void close_relay(struct relay *relay, enum stream_end end)
 {
     static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
-    if (relay->opened) {
+    if (!relay->told && !relay->wire.probe) {
         log_info("stream closed", LOG_S("side", side(&relay->wire)),
                  LOG_S("outbound", relay->wire.outbound), LOG_S("inbound", relay->wire.inbound),
                  LOG_S("peer", relay->wire.peer), LOG_I("sent", relay->sent),
@@ -229,8 +241,7 @@ static void answer(void *endpoint, unsigned status, const char *reason)
     if (reason[0] == '\0') {
         reason = REASON_NOT_AUTHORISED;
     }
-    relay_log_refused(relay->set, &relay->wire, status, reason,
-                      "the target's sidecar refused the connection");
+    tell_refused(relay, status, reason, "the target's sidecar refused the connection");
     if (relay->refused) {
         relay->refused(relay->argument, reason);
     }
@@ -241,10 +252,12 @@ static void closed(void *endpoint, enum stream_end end)
     struct relay *relay = endpoint;
 
     relay->stream = NULL;
-    if (relay->wire.is_source && !relay->opened &&
-        (end == STREAM_TUNNEL_LOST || end == STREAM_PEER_RESET)) {
-        relay_log_refused(relay->set, &relay->wire, 503, REASON_UNREACHABLE,
-                          "the tunnel ended before the target answered");
+    if (relay->wire.is_source && !relay->opened && end == STREAM_TUNNEL_LOST) {
+        tell_refused(relay, 503, REASON_UNREACHABLE, "the tunnel ended before the target answered");
+    }
+    if (relay->wire.is_source && !relay->opened && end == STREAM_PEER_RESET) {
+        tell_refused(relay, 503, REASON_UNREACHABLE,
+                     "the target's sidecar broke the connection off before it answered");
     }
     close_relay(relay, end);
 }
@@ -283,7 +296,7 @@ static void on_connected(struct relay *relay, bool in_time)
     if (failure != 0) {
         char detail[128];
         snprintf(detail, sizeof detail, "the application does not accept: %s", strerror(failure));
-        relay_log_refused(relay->set, &relay->wire, 503, REASON_TARGET_REFUSED, detail);
+        tell_refused(relay, 503, REASON_TARGET_REFUSED, detail);
         stream_reply(stream, 503, REASON_TARGET_REFUSED);
         return;
     }
@@ -359,7 +372,7 @@ void relay_open(struct relay *relay, struct tunnel *tunnel, const struct stream_
 
 void relay_refuse(struct relay *relay, const char *reason, const char *detail)
 {
-    relay_log_refused(relay->set, &relay->wire, 503, reason, detail);
+    tell_refused(relay, 503, reason, detail);
     close_relay(relay, STREAM_REFUSED);
 }
 
@@ -385,7 +398,7 @@ void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound,
         errno != EINPROGRESS) {
         char detail[128];
         snprintf(detail, sizeof detail, "the application does not accept: %s", strerror(errno));
-        relay_log_refused(set, wire, 503, REASON_TARGET_REFUSED, detail);
+        tell_refused(relay, 503, REASON_TARGET_REFUSED, detail);
         stream_reply(stream, 503, REASON_TARGET_REFUSED);
         return;
     }

@@ -29,7 +29,16 @@ class Lab:
 
     def serve(self, kind, *arguments):
         """An application server (a class of support.servers) on a free port."""
-        return self.add(kind(self.port(), *arguments))
+        server = self.add(kind(self.port(), *arguments))
+        server.is_stream = self.is_stream
+        return server
+
+    def is_stream(self, address):
+        """Whether a sidecar has connected from there for an application, and not for a probe."""
+        return any(
+            sidecar.log.find("stream opened", side="target", **{"from": address})
+            for sidecar in self.sidecars
+        )
 
     def sidecar(self, name, settings, *, ready=True, **options):
         """A running sidecar. With ready=False it is one that is expected to refuse to start."""

@@ -7,6 +7,7 @@ import threading
 
 from .environment import SLOW
 from .sockets import PIECE, TIMEOUT, ends_in_reset, read_to_end, reset
+from .wait import eventually
 
 threading.stack_size(512 * 1024)
 
@@ -36,6 +37,10 @@ class Server:
     def serve(self, sock):
         raise NotImplementedError
 
+    def serve_from(self, sock, _address):
+        """For those who want to know where a connection comes from."""
+        self.serve(sock)
+
     def close(self):
         try:
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -56,20 +61,22 @@ class Server:
     def _accept(self):
         while True:
             try:
-                sock, _ = self._listener.accept()
+                sock, address = self._listener.accept()
             except OSError:
                 return
             sock.settimeout(TIMEOUT * SLOW)
             self.accepted += 1
             with self._lock:
                 self._open.add(sock)
-            thread = threading.Thread(target=self._run, args=(sock,), daemon=True)
+            thread = threading.Thread(
+                target=self._run, args=(sock, "%s:%d" % address), daemon=True
+            )
             self._threads = [old for old in self._threads if old.is_alive()] + [thread]
             thread.start()
 
-    def _run(self, sock):
+    def _run(self, sock, address):
         try:
-            self.serve(sock)
+            self.serve_from(sock, address)
         except OSError:
             pass  # the test looks at the other side
         finally:
@@ -80,25 +87,38 @@ class Server:
 
 class Scripted(Server):
     """Runs the function given with each connection; what it returns or raises can be waited for
-    with `outcome`.
+    with `outcome`. The probes of sidecars come here too: `is_stream(address)` tells them from the
+    connections of applications, by the address they come from; Lab sets it.
     """
 
     def __init__(self, port, script):
+        self.is_stream = lambda address: True
         self._script = script
-        self._outcomes = queue.Queue()
+        self._arrived = queue.Queue()
+        self._outcomes = []
         super().__init__(port)
 
-    def serve(self, sock):
+    def serve_from(self, sock, address):
         try:
-            self._outcomes.put(self._script(sock))
+            self._arrived.put((address, self._script(sock)))
         except Exception as error:  # handed to the test by outcome()
-            self._outcomes.put(error)
+            self._arrived.put((address, error))
 
     def outcome(self, timeout=TIMEOUT):
-        result = self._outcomes.get(timeout=timeout * SLOW)
+        result = eventually(self._next, "an outcome of the application's script", timeout)[0]
         if isinstance(result, Exception):
             raise result
         return result
+
+    def _next(self):
+        """[result] of the oldest connection of an application, or None."""
+        while not self._arrived.empty():
+            self._outcomes.append(self._arrived.get())
+        for outcome in self._outcomes:
+            if self.is_stream(outcome[0]):
+                self._outcomes.remove(outcome)
+                return [outcome[1]]
+        return None
 
 
 class Stalled(Server):

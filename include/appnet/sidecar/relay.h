@@ -4,7 +4,8 @@
  *   source: accepted -> (waits for a tunnel) -> relay_open -> answered 200 -> ... -> closed
  *   target: relay_serve dials the application -> accepted -> stream answered 200 -> ... -> closed
  *
- * Every relay has one exit, which writes the log line. */
+ * Every relay has one exit. Its end is one line in the log: "stream closed", also when it was
+ * broken off before it was opened, or "stream refused". */
 #ifndef APPNET_SIDECAR_RELAY_H
 #define APPNET_SIDECAR_RELAY_H
 
