@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -82,8 +83,23 @@ static const char *path_of(struct evhttp_request *request)
     return path ? path : "";
 }
 
+/* libevent's own answer to a method that it is not told to let through is 501: that nobody could
+ * have meant it. */
+static bool refuse_method(struct evhttp_request *request)
+{
+    if (evhttp_request_get_command(request) == EVHTTP_REQ_GET) {
+        return false;
+    }
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET");
+    send_text(request, 405, "text/plain", "there is only GET\n");
+    return true;
+}
+
 static void on_local(struct evhttp_request *request, void *argument)
 {
+    if (refuse_method(request)) {
+        return;
+    }
     if (strcmp(path_of(request), "/status") == 0) {
         ask(argument, request, ADMIN_STATUS);
     } else {
@@ -95,6 +111,9 @@ static void on_metrics(struct evhttp_request *request, void *argument)
 {
     const char *path = path_of(request);
 
+    if (refuse_method(request)) {
+        return;
+    }
     if (strcmp(path, "/metrics") == 0) {
         ask(argument, request, ADMIN_METRICS);
     } else if (strcmp(path, "/readyz") == 0) {
@@ -113,7 +132,9 @@ static struct evhttp *make_server(struct admin *admin,
     struct evhttp *server = evhttp_new(admin->base);
 
     if (server) {
-        evhttp_set_allowed_methods(server, EVHTTP_REQ_GET);
+        evhttp_set_allowed_methods(server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
+                                               EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
+                                               EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
         evhttp_set_timeout(server, TIMEOUT_SECONDS);
         evhttp_set_max_headers_size(server, HEADERS_MAX);
         evhttp_set_max_body_size(server, 0);
