@@ -46,6 +46,8 @@ struct relay {
 
 static const struct stream_handlers handlers;
 
+static void on_writable(evutil_socket_t fd, short what, void *argument);
+
 static const char *side(const struct relay_wire *wire)
 {
     return wire->is_source ? "source" : "target";
@@ -235,6 +237,8 @@ static void answer(void *endpoint, unsigned status, const char *reason)
     struct relay *relay = endpoint;
 
     if (status == 200) {
+        event_del(&relay->writable);
+        event_assign(&relay->writable, relay->set->base, relay->fd, EV_WRITE, on_writable, relay);
         log_opened(relay);
         return;
     }
@@ -327,6 +331,18 @@ static void on_writable(evutil_socket_t fd, short what, void *argument)
     stream_push_ready(relay->stream);
 }
 
+/* Source: a target that has stopped thinking of the stream; the application may have left by now,
+ * which cannot be told from one that waits for its answer. */
+static void on_no_answer(evutil_socket_t fd, short what, void *argument)
+{
+    struct relay *relay = argument;
+
+    (void)fd;
+    (void)what;
+    relay->reason = "no-answer";
+    stream_cancel(relay->stream);
+}
+
 struct relay *relay_new(struct relay_set *set, int fd, const struct relay_wire *wire)
 {
     struct relay *relay = calloc(1, sizeof *relay);
@@ -360,6 +376,8 @@ struct relay *relay_new(struct relay_set *set, int fd, const struct relay_wire *
 void relay_open(struct relay *relay, struct tunnel *tunnel, const struct stream_request *request,
                 void (*refused)(void *argument, const char *reason), void *argument)
 {
+    static const struct timeval patience = {RELAY_ANSWER_SECONDS, 0};
+
     relay->refused = refused;
     relay->argument = argument;
     relay->stream = tunnel_connect(tunnel, request, &handlers, relay);
@@ -368,6 +386,9 @@ void relay_open(struct relay *relay, struct tunnel *tunnel, const struct stream_
         return;
     }
     event_add(&relay->readable, NULL);
+    /* Nothing comes to be written before the answer. */
+    event_assign(&relay->writable, relay->set->base, -1, 0, on_no_answer, relay);
+    event_add(&relay->writable, &patience);
 }
 
 void relay_refuse(struct relay *relay, const char *reason, const char *detail)

@@ -85,7 +85,11 @@ def test_answer_that_never_comes_does_not_hold_the_application_for_ever_after_it
     usage = Usage(mesh.source)
     for _ in range(20):
         mesh.connect().close()
+    with mesh.connect() as client:
+        client.sendall(b"x")
+        assert ends_in_reset(client)
     usage.wait_unchanged(30)
+    mesh.source.wait_log("stream closed", side="source", reason="no-answer")
 
 
 @pytest.mark.parametrize("code", [1, 2, 7, 8, 11])

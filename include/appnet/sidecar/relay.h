@@ -19,6 +19,8 @@
 
 /* How long an application may take to accept. */
 #define RELAY_CONNECT_SECONDS 5
+/* How long a target may take to answer a stream; twice that, for the way. */
+#define RELAY_ANSWER_SECONDS 10
 
 struct event_base;
 struct relay;
