@@ -2,6 +2,7 @@
 
 import collections
 import ssl
+import struct
 import time
 
 import h2.config
@@ -13,6 +14,30 @@ import h2.settings
 from .environment import SLOW
 from .servers import Server
 from .sockets import PIECE, connect
+
+
+(
+    DATA,
+    HEADERS,
+    PRIORITY,
+    RST_STREAM,
+    SETTINGS,
+    PUSH,
+    PING,
+    GOAWAY,
+    WINDOW_UPDATE,
+    CONTINUATION,
+) = range(10)
+
+
+def frame(kind, flags, stream, payload=b""):
+    """Any frame, RFC 9113 section 4.1."""
+    return (
+        struct.pack(">I", len(payload))[1:]
+        + bytes([kind, flags])
+        + struct.pack(">I", stream)
+        + payload
+    )
 
 
 class _Connection(h2.connection.H2Connection):
