@@ -42,11 +42,18 @@ static int take(void *at, const unsigned char *data, size_t size)
     struct mbedtls_record *record = at;
 
     if (size > record->out_size - record->out_used) {
-        return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+        return MBEDTLS_ERR_SSL_WANT_WRITE;
     }
     memcpy(record->out + record->out_used, data, size);
     record->out_used += size;
     return (int)size;
+}
+
+static void place(struct mbedtls_record *record, uint8_t *out, size_t size)
+{
+    record->out = out;
+    record->out_size = size;
+    record->out_used = 0;
 }
 
 static bool usable(const struct tls_session *session)
@@ -97,6 +104,9 @@ static enum record_result open_record(struct record *base, uint8_t *data, size_t
     }
     record->in = data;
     record->in_left = whole;
+    /* The place of what was sealed last may be another's by now: an alert that mbedTLS has to say
+     * waits for the farewell. */
+    place(record, NULL, 0);
     *taken = whole;
     *plain = data;
     *length = 0;
@@ -129,13 +139,6 @@ static enum record_result open_record(struct record *base, uint8_t *data, size_t
         return RECORD_FAILED;
     }
     }
-}
-
-static void place(struct mbedtls_record *record, uint8_t *out, size_t size)
-{
-    record->out = out;
-    record->out_size = size;
-    record->out_used = 0;
 }
 
 static int seal(struct record *base, uint8_t *plain, size_t length, struct iovec *wire,

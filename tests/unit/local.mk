@@ -5,6 +5,8 @@ unit_tests =
 # What many of them use.
 support_library = tests/unit/libsupport.a
 tests_unit_libsupport_a_SOURCES = \
+	tests/unit/forger.h tests/unit/forger.c \
+	tests/unit/record_support.h tests/unit/record_support.c \
 	tests/unit/support.h tests/unit/support.c \
 	tests/unit/tls_support.h tests/unit/tls_support.c
 
@@ -58,8 +60,12 @@ tests_unit_test_alert_LDADD = $(tls_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_handshake
 tests_unit_test_handshake_LDADD = $(support_library) $(tls_libs) $(CMOCKA_LIBS)
 tests_unit_test_handshake_SOURCES = tests/unit/test_handshake.c tests/unit/odd_certificate.h
+unit_tests += tests/unit/test_hostile_record
+tests_unit_test_hostile_record_LDADD = $(support_library) $(tls_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_keys
 tests_unit_test_keys_LDADD = $(tls_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_record
+tests_unit_test_record_LDADD = $(support_library) $(tls_libs) $(CMOCKA_LIBS)
 
 # cli
 if WITH_CLI
