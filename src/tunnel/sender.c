@@ -61,7 +61,7 @@ static void seal_open(struct sender *sender)
 
 uint8_t *sender_room(struct sender *sender, size_t want, size_t *size)
 {
-    if (sender->open && RECORD_PLAINTEXT_MAX - sender->open->used < want) {
+    if (sender->open && RECORD_SEAL_MAX - sender->open->used < want) {
         seal_open(sender);
     }
     if (sender->broken || (!sender->open && sender->count >= SENDER_QUEUE)) {
@@ -70,14 +70,14 @@ uint8_t *sender_room(struct sender *sender, size_t want, size_t *size)
     if (!sender->open && !(sender->open = take_packet(sender))) {
         return NULL;
     }
-    *size = RECORD_PLAINTEXT_MAX - sender->open->used;
+    *size = RECORD_SEAL_MAX - sender->open->used;
     return sender->open->bytes + RECORD_HEADROOM + sender->open->used;
 }
 
 void sender_commit(struct sender *sender, size_t used)
 {
     sender->open->used += used;
-    if (RECORD_PLAINTEXT_MAX - sender->open->used < WORTH_FILLING) {
+    if (RECORD_SEAL_MAX - sender->open->used < WORTH_FILLING) {
         seal_open(sender);
     }
 }

@@ -25,7 +25,7 @@ struct sender {
     struct error failure; /* why it is broken */
 };
 
-/* A place for at least `want` bytes (RECORD_PLAINTEXT_MAX at the most) of plaintext in the packet
+/* A place for at least `want` bytes (RECORD_SEAL_MAX at the most) of plaintext in the packet
  * being filled; *size tells how many there are. NULL: the queue is full; or `broken`. */
 uint8_t *sender_room(struct sender *sender, size_t want, size_t *size);
 

@@ -35,14 +35,14 @@ static void carry(struct side sides[2], int from, size_t length)
 
 static void carries_records_of_every_size(struct side sides[2])
 {
-    static const size_t edges[] = {255,   256,   257,   511,   512,   513,   1023,  1024,  1025,
-                                   4095,  4096,  4097,  8191,  8192,  8193,  16367, 16368, 16369,
-                                   16374, 16375, 16376, 16381, 16382, 16383, 16384};
+    static const size_t edges[] = {
+        255,  256,  257,  511,   512,   513,   1023,  1024,  1025,  4095,  4096,  4097,
+        8191, 8192, 8193, 16367, 16368, 16369, 16374, 16375, 16376, 16381, 16382, RECORD_SEAL_MAX};
 
     for (int from = 0; from < 2; from++) {
         for (size_t length = 0; length <= 80; length++)
             carry(sides, from, length);
-        for (size_t length = 81; length < RECORD_PLAINTEXT_MAX; length += 331)
+        for (size_t length = 81; length < RECORD_SEAL_MAX; length += 331)
             carry(sides, from, length);
         for (size_t i = 0; i < sizeof(edges) / sizeof(edges[0]); i++)
             carry(sides, from, edges[i]);
@@ -52,7 +52,7 @@ static void carries_records_of_every_size(struct side sides[2])
 /* What is sealed is what the RFCs say, whoever reads it. */
 static void seals_what_others_can_open(struct side sides[2])
 {
-    static const size_t lengths[] = {1, 2, 15, 16, 17, 100, 1000, 16384};
+    static const size_t lengths[] = {1, 2, 15, 16, 17, 100, 1000, RECORD_SEAL_MAX};
     static uint8_t content[RECORD_PLAINTEXT_MAX];
 
     for (int from = 0; from < 2; from++) {
@@ -97,7 +97,7 @@ static void waits_for_the_rest_of_a_record(struct side sides[2])
         for (size_t cut = 0; cut <= 60; cut++)
             carry_cut(sides, from, 20, cut);
         for (size_t cut = 1; cut <= RECORD_WIRE_MAX; cut += 997)
-            carry_cut(sides, from, RECORD_PLAINTEXT_MAX, cut);
+            carry_cut(sides, from, RECORD_SEAL_MAX, cut);
         for (size_t back = 0; back < 60; back++)
             carry_cut(sides, from, 4000, 4000 + back);
     }

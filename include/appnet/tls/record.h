@@ -2,8 +2,8 @@
  * Engines do no I/O of their own except `receive`, keep no buffers of payload, and seal and open in
  * place in the caller's.
  *
- *   caller's buffer for sealing:   [RECORD_HEADROOM][plaintext, at most
- * RECORD_PLAINTEXT_MAX][RECORD_TAILROOM]
+ *   caller's buffer for sealing:
+ *   [RECORD_HEADROOM][plaintext, at most RECORD_SEAL_MAX][RECORD_TAILROOM]
  *
  * One record object belongs to one thread at a time. */
 #ifndef APPNET_TLS_RECORD_H
@@ -19,7 +19,10 @@
 #include "appnet/tls/handshake.h"
 
 #define RECORD_HEADER_SIZE 5
-#define RECORD_PLAINTEXT_MAX 16384
+#define RECORD_PLAINTEXT_MAX 16384 /* in a record that comes in */
+/* In one that we seal. mbedTLS 3.6 announces a limit of 16384, which in TLS 1.3 counts the type
+ * that is sealed with the plaintext (RFC 8449, section 4). */
+#define RECORD_SEAL_MAX (RECORD_PLAINTEXT_MAX - 1)
 #define RECORD_HEADROOM 16 /* header and TLS 1.2's explicit nonce: 13, rounded up */
 #define RECORD_TAILROOM 48 /* content type, padding and tag */
 #define RECORD_BUFFER_SIZE (RECORD_HEADROOM + RECORD_PLAINTEXT_MAX + RECORD_TAILROOM)
