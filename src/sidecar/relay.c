@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,6 @@
 #include <unistd.h>
 
 #include <event2/event.h>
-#include <event2/event_struct.h>
 
 #include "appnet/base/log.h"
 #include "appnet/base/loop.h"
@@ -21,18 +21,21 @@
 #define KEEPALIVE_IDLE 60
 #define KEEPALIVE_INTERVAL 15
 #define KEEPALIVE_COUNT 4
+/* Sockets in one poll(2). */
+#define LOOK_BATCH 256
 
 struct relay {
     LIST_ENTRY(relay) link;
+    LIST_ENTRY(relay) unwatched_link;
     struct relay_set *set;
     struct stream *stream; /* NULL: not yet, or gone */
     struct event readable, writable;
     int fd;
-    bool connecting;  /* target: the application has not accepted yet */
-    bool opened;      /* the target's application is there */
-    bool told;        /* its end is in the log: refused */
-    bool has_input;   /* the socket was readable and is not read empty */
-    bool reading_off; /* `readable` is not being watched */
+    bool connecting; /* target: the application has not accepted yet */
+    bool opened;     /* the target's application is there */
+    bool told;       /* its end is in the log: refused */
+    bool has_input;  /* the socket was readable and is not read empty */
+    bool unwatched;  /* `readable` is not waited for */
     bool input_ended;
     bool output_full;   /* waiting for `writable` */
     bool finish_due;    /* the peer has ended; to be passed on once connected */
@@ -53,11 +56,86 @@ static const char *side(const struct relay_wire *wire)
     return wire->is_source ? "source" : "target";
 }
 
+/* ---- sockets that are not being read ---- */
+
+/* With input off, or at its end, epoll would tell of nothing but that there is input; so a reset by
+ * an application that has stalled, or has shut its side, would go unseen. One poll(2) looks at many
+ * such sockets. A hang-up alone is no error: it is what both ends of a finished stream look like.
+ */
+static void look_at(struct relay **relays, struct pollfd *sockets, unsigned count)
+{
+    if (poll(sockets, count, 0) <= 0) {
+        return;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (sockets[i].revents & POLLERR) {
+            relays[i]->reason = "application-reset";
+            stream_cancel(relays[i]->stream);
+        }
+    }
+}
+
+static void on_look(evutil_socket_t fd, short what, void *argument)
+{
+    static const struct timeval pause = {RELAY_LOOK_SECONDS, 0};
+    struct relay_set *set = argument;
+    struct relay *relays[LOOK_BATCH];
+    struct pollfd sockets[LOOK_BATCH];
+    struct relay *next = LIST_FIRST(&set->unwatched);
+
+    (void)fd;
+    (void)what;
+    while (next) {
+        unsigned count = 0;
+        for (; next && count < LOOK_BATCH; next = LIST_NEXT(next, unwatched_link)) {
+            relays[count] = next;
+            sockets[count] = (struct pollfd){.fd = next->fd};
+            count++;
+        }
+        look_at(relays, sockets, count); /* ends none but those that it is given */
+    }
+    if (!LIST_EMPTY(&set->unwatched)) {
+        event_add(&set->look, &pause);
+    }
+}
+
+static void watch_no_more(struct relay *relay)
+{
+    static const struct timeval pause = {RELAY_LOOK_SECONDS, 0};
+    struct relay_set *set = relay->set;
+
+    event_del(&relay->readable);
+    if (!relay->unwatched) {
+        relay->unwatched = true;
+        LIST_INSERT_HEAD(&set->unwatched, relay, unwatched_link);
+        if (!event_pending(&set->look, EV_TIMEOUT, NULL)) {
+            event_add(&set->look, &pause);
+        }
+    }
+}
+
+static void forget_unwatched(struct relay *relay)
+{
+    if (relay->unwatched) {
+        relay->unwatched = false;
+        LIST_REMOVE(relay, unwatched_link);
+    }
+}
+
+/* ---- */
+
 void relay_set_init(struct relay_set *set, struct event_base *base)
 {
     set->base = base;
     LIST_INIT(&set->relays);
+    LIST_INIT(&set->unwatched);
     atomic_init(&set->open, 0);
+    event_assign(&set->look, base, -1, 0, on_look, set);
+}
+
+void relay_set_clear(struct relay_set *set)
+{
+    event_del(&set->look);
 }
 
 const struct relay_wire *relay_wire(const struct relay *relay)
@@ -149,6 +227,7 @@ static void close_relay(struct relay *relay, enum stream_end end)
     }
     event_del(&relay->readable);
     event_del(&relay->writable);
+    forget_unwatched(relay);
     if (end != STREAM_FINISHED && !relay->wire.probe) {
         setsockopt(relay->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     }
@@ -171,8 +250,8 @@ static ssize_t pull(void *endpoint, uint8_t *out, size_t size)
         return STREAM_PULL_LATER;
     }
     if (!relay->has_input) {
-        if (relay->reading_off) {
-            relay->reading_off = false;
+        if (relay->unwatched) {
+            forget_unwatched(relay);
             event_add(&relay->readable, NULL);
         }
         return STREAM_PULL_LATER;
@@ -185,7 +264,7 @@ static ssize_t pull(void *endpoint, uint8_t *out, size_t size)
     }
     if (n == 0) {
         relay->input_ended = true;
-        event_del(&relay->readable);
+        watch_no_more(relay);
         return STREAM_PULL_END;
     }
     if (errno == EAGAIN || errno == EINTR) {
@@ -279,8 +358,7 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
     (void)fd;
     (void)what;
     if (relay->has_input) {
-        relay->reading_off = true;
-        event_del(&relay->readable);
+        watch_no_more(relay);
         return;
     }
     relay->has_input = true;

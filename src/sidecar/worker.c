@@ -401,6 +401,7 @@ void worker_free(struct worker *worker)
     relay_each(&worker->relays, cut_stopped, NULL);
     inbound_set_free(worker->inbound);
     pool_free(worker->pool);
+    relay_set_clear(&worker->relays);
     loop_free(worker->loop);
     buffers_free(worker->buffers);
     snapshot_unref(worker->snapshot);

@@ -9,7 +9,8 @@ import threading
 
 import pytest
 
-from support.servers import Scripted
+from support.mesh import Usage
+from support.servers import Scripted, Stalled
 from support.sockets import read_exactly, read_to_end
 
 QUIET = 120  # seconds of a half-closed connection on which nothing moves
@@ -119,6 +120,19 @@ def test_server_shuts_its_side_and_gets_a_request_of_120_s_later(lab):
 def _patient_reader(sock):
     sock.settimeout(QUIET + 30)
     return _speak_first(sock)
+
+
+@pytest.mark.limit(QUIET + 90)
+def test_client_that_leaves_after_its_fin_is_found_out(lab):
+    # It has closed, not only shut its side, and the server never answers: the client's kernel
+    # forgets the connection after a minute, and says so when it is asked, after another.
+    server = lab.serve(Stalled)
+    mesh = lab.mesh(server.port)
+    usage = Usage(*mesh.sidecars)
+    mesh.connect().close()
+    mesh.target.wait_streams(1)
+    usage.wait_unchanged(QUIET + 30)
+    assert mesh.source.wait_log("stream closed")["reason"] == "application-reset"
 
 
 def test_half_closed_streams_go_away_with_their_second_fin(lab):

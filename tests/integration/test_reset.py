@@ -9,7 +9,7 @@ import time
 import pytest
 
 from support.mesh import Usage
-from support.servers import Blaster, Echo, Ladder, Resetter, Scripted
+from support.servers import Blaster, Echo, Ladder, Resetter, Scripted, Stalled
 from support.sockets import ends_in_reset, exchange, read_exactly, read_to_end, reset
 from support.wait import eventually
 
@@ -99,6 +99,22 @@ def test_server_that_closes_with_unread_data_ends_the_stream(lab):
             while True:
                 client.sendall(bytes(65536))
     usage.wait_unchanged()
+
+
+def test_client_that_resets_while_nothing_moves_ends_the_stream(lab):
+    # the server reads nothing, all windows are used up, and nobody waits for input of the client
+    server = lab.serve(Stalled)
+    mesh = lab.mesh(server.port)
+    usage = Usage(*mesh.sidecars)
+    client = mesh.connect(timeout=1)
+    with pytest.raises(TimeoutError):
+        while True:
+            client.send(bytes(65536))
+    time.sleep(1)
+    reset(client)
+    usage.wait_unchanged()
+    assert mesh.source.wait_log("stream closed")["reason"] == "application-reset"
+    assert mesh.target.wait_log("stream closed")["reason"] == "peer-reset"
 
 
 def test_client_that_resets_while_its_last_bytes_are_held(lab):

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+#include <event2/event_struct.h>
+
 #include "appnet/base/address.h"
 #include "appnet/sidecar/snapshot.h"
 #include "appnet/tunnel/tunnel.h"
@@ -21,6 +23,8 @@
 #define RELAY_CONNECT_SECONDS 5
 /* How long a target may take to answer a stream; twice that, for the way. */
 #define RELAY_ANSWER_SECONDS 10
+/* How soon a socket that is not being read is found to be broken. */
+#define RELAY_LOOK_SECONDS 2
 
 struct event_base;
 struct relay;
@@ -30,6 +34,8 @@ struct relay_set {
     LIST_HEAD(, relay) relays;
     atomic_uint open; /* relays there are; read by other threads */
     uint64_t opened, refused;
+    LIST_HEAD(, relay) unwatched; /* nobody waits for input from their sockets now */
+    struct event look;            /* at those, from time to time */
 };
 
 /* Which wire a relay belongs to. */
@@ -42,6 +48,9 @@ struct relay_wire {
 };
 
 void relay_set_init(struct relay_set *set, struct event_base *base);
+
+/* Before the loop goes; all relays must have ended. */
+void relay_set_clear(struct relay_set *set);
 
 /* Source: takes over the socket `fd` of an application. NULL (and the socket is closed) when there
  * is no memory. */
