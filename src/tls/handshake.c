@@ -23,8 +23,9 @@ struct handshake {
     struct tls_context *context;
     int fd;
     bool is_client;
-    bool heard;               /* the peer has sent something */
-    bool foreign;             /* and it does not begin as TLS does */
+    bool foreign;             /* what the peer sends does not begin as TLS does */
+    uint8_t heard[7];         /* the beginning of the peer's last record */
+    size_t heard_size;        /* how much of that record has come; 0: nothing at all */
     char expected[NAME_SIZE]; /* empty: any instance of the trust domain */
     struct spiffe_id peer;    /* set once the chain is verified and names an instance */
     char peer_text[SPIFFE_TEXT_SIZE];
@@ -46,6 +47,38 @@ static int send_some(void *at, const unsigned char *data, size_t size)
                                              : MBEDTLS_ERR_NET_CONN_RESET;
 }
 
+static size_t record_size(const struct handshake *handshake)
+{
+    return 5 + ((size_t)handshake->heard[3] << 8 | handshake->heard[4]);
+}
+
+/* Keeps the beginning of each record: what a peer says may be clearer than what mbedTLS makes of
+ * it. */
+static void hear(struct handshake *handshake, const uint8_t *data, size_t size)
+{
+    if (handshake->heard_size == 0) {
+        handshake->foreign = data[0] != CONTENT_HANDSHAKE && data[0] != CONTENT_ALERT;
+    }
+    for (size_t i = 0; i < size; i++) {
+        if (handshake->heard_size >= 5 && handshake->heard_size == record_size(handshake)) {
+            handshake->heard_size = 0;
+        }
+        if (handshake->heard_size < sizeof handshake->heard) {
+            handshake->heard[handshake->heard_size] = data[i];
+        }
+        handshake->heard_size++;
+    }
+}
+
+/* The alert in the peer's last record if that was one and not sealed, or -1. */
+static int plain_alert(const struct handshake *handshake)
+{
+    return handshake->heard[0] == CONTENT_ALERT && handshake->heard_size == 7 &&
+                   record_size(handshake) == 7
+               ? handshake->heard[6]
+               : -1;
+}
+
 /* mbedTLS asks for a record's header, then for exactly its body: handing out no more keeps what
  * follows in the socket. */
 static int receive_some(void *at, unsigned char *out, size_t size)
@@ -54,10 +87,7 @@ static int receive_some(void *at, unsigned char *out, size_t size)
     ssize_t n = recv(handshake->fd, out, size, 0);
 
     if (n > 0) {
-        if (!handshake->heard) {
-            handshake->foreign = out[0] != CONTENT_HANDSHAKE && out[0] != CONTENT_ALERT;
-        }
-        handshake->heard = true;
+        hear(handshake, out, (size_t)n);
         return (int)n;
     }
     if (n == 0) {
@@ -137,23 +167,27 @@ struct handshake *handshake_new(struct tls_context *context, int fd, bool is_cli
 static void explain(const struct handshake *handshake, int code, struct error *err)
 {
     char text[128];
+    int alert = plain_alert(handshake);
 
     if (handshake->refused.text[0] != '\0') {
         error_set(err, "%s", handshake->refused.text);
         return;
     }
-    if (handshake->foreign) {
+    if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
+        alert = tls_alert_received(handshake->ssl);
+    } else if (code == MBEDTLS_ERR_SSL_INVALID_MAC && alert >= 0) {
+        /* A TLS 1.3 client of mbedTLS 3.6 that refuses its server says so before it seals. */
+        code = MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE;
+    } else if (handshake->foreign) {
         code = MBEDTLS_ERR_SSL_INVALID_RECORD; /* mbedTLS calls it a bad ClientHello */
     }
     switch (code) {
-    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE: {
-        int alert = tls_alert_received(handshake->ssl);
+    case MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE:
         error_set(err, "the peer refused the handshake: %s (TLS alert %d)", tls_alert_text(alert),
                   alert);
         return;
-    }
     case MBEDTLS_ERR_SSL_CONN_EOF:
-        error_set(err, handshake->heard
+        error_set(err, handshake->heard_size > 0
                            ? "the peer closed the connection in the middle of the handshake"
                            : "the peer closed the connection before it said anything");
         return;
