@@ -55,6 +55,8 @@ unit_tests += tests/unit/test_spiffe
 tests_unit_test_spiffe_LDADD = $(identity_libs) $(CMOCKA_LIBS)
 
 # tls
+unit_tests += tests/unit/test_after
+tests_unit_test_after_LDADD = $(tls_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_alert
 tests_unit_test_alert_LDADD = $(tls_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_handshake
