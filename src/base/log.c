@@ -10,6 +10,9 @@
 /* The longest line; what does not fit is left out and the line ends with "...". */
 #define LINE_SIZE 4096
 
+/* Lines of one turn of a loop. */
+#define HELD_SIZE 16384
+
 /* Set before threads start, only read afterwards. */
 static enum log_level threshold = LOG_LEVEL_INFO;
 
@@ -17,6 +20,52 @@ struct line {
     size_t used;
     char text[LINE_SIZE];
 };
+
+static _Thread_local struct {
+    bool on;
+    size_t used;
+    char text[HELD_SIZE];
+} held;
+
+static void write_out(const char *text, size_t size)
+{
+    ssize_t written = write(STDERR_FILENO, text, size);
+
+    (void)written; /* nothing can be done about a log that cannot be written */
+}
+
+void log_hold(void)
+{
+    held.on = true;
+}
+
+void log_flush(void)
+{
+    if (held.used > 0) {
+        write_out(held.text, held.used);
+        held.used = 0;
+    }
+}
+
+void log_release(void)
+{
+    log_flush();
+    held.on = false;
+}
+
+static void emit(enum log_level level, const char *text, size_t size)
+{
+    if (!held.on) {
+        write_out(text, size);
+        return;
+    }
+    if (size > HELD_SIZE - held.used)
+        log_flush();
+    memcpy(held.text + held.used, text, size);
+    held.used += size;
+    if (level == LOG_LEVEL_ERROR)
+        log_flush();
+}
 
 void log_set_level(enum log_level level)
 {
@@ -133,7 +182,6 @@ void log_write(enum log_level level, const char *message, const struct log_field
     static const char *const names[] = {"error ", "warn ", "info ", "debug "};
     struct line line = {.used = 0};
     int saved_errno = errno;
-    ssize_t written;
 
     if (!log_enabled(level))
         return;
@@ -147,7 +195,6 @@ void log_write(enum log_level level, const char *message, const struct log_field
         line.used += 3;
     }
     line.text[line.used++] = '\n';
-    written = write(STDERR_FILENO, line.text, line.used);
-    (void)written; /* nothing can be done about a log that cannot be written */
+    emit(level, line.text, line.used);
     errno = saved_errno;
 }

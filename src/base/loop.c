@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "appnet/base/log.h"
 #include "appnet/base/memory.h"
 
 struct task {
@@ -110,7 +111,15 @@ struct event_base *loop_base(struct loop *loop)
 
 int loop_run(struct loop *loop)
 {
-    return event_base_dispatch(loop->base) == 0 ? 0 : -1;
+    int rc;
+
+    log_hold();
+    do {
+        rc = event_base_loop(loop->base, EVLOOP_ONCE);
+        log_flush();
+    } while (rc == 0 && !event_base_got_break(loop->base));
+    log_release();
+    return rc;
 }
 
 static void *thread_main(void *argument)

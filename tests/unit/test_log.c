@@ -150,6 +150,77 @@ static void keeps_errno(void **state)
     assert_int_equal(kept, ENOTTY);
 }
 
+static off_t written(void)
+{
+    return lseek(STDERR_FILENO, 0, SEEK_END);
+}
+
+static void holds_lines_until_the_turn_ends(void **state)
+{
+    (void)state;
+    capture_begin();
+    log_hold();
+    log_info("one", LOG_I("k", 1));
+    log_warn("two", LOG_I("k", 2));
+    assert_int_equal(written(), 0);
+    log_flush();
+    assert_true(written() > 0);
+    log_info("three", LOG_I("k", 3));
+    log_release();
+    log_info("four", LOG_I("k", 4));
+    capture_end();
+    assert_non_null(strstr(captured, "info one k=1\n"));
+    assert_non_null(strstr(strstr(captured, "warn two k=2\n"), "info three k=3\n"));
+    assert_non_null(strstr(captured, "info four k=4\n"));
+}
+
+static void an_error_is_not_held(void **state)
+{
+    off_t after;
+
+    (void)state;
+    capture_begin();
+    log_hold();
+    log_error("lost", LOG_I("k", 1));
+    after = written();
+    log_release();
+    capture_end();
+    assert_true(after > 0);
+}
+
+/* More than is held at a time: nothing is lost, nothing changes places. */
+static void holds_as_many_lines_as_come(void **state)
+{
+    enum { LINES = 1000 };
+    const char *at = captured;
+    char number[32];
+
+    (void)state;
+    for (int half = 0; half < 10; half++) {
+        capture_begin();
+        log_hold();
+        for (int i = 0; i < LINES / 10; i++)
+            log_info("m", LOG_I("k", half * LINES + i));
+        log_release();
+        capture_end();
+        at = captured;
+        for (int i = 0; i < LINES / 10; i++) {
+            snprintf(number, sizeof(number), "k=%d\n", half * LINES + i);
+            at = strstr(at, number);
+            assert_non_null(at);
+        }
+    }
+    capture_begin();
+    log_hold();
+    for (int i = 0; i < LINES; i++)
+        log_info("m", LOG_I("k", i));
+    log_flush();
+    /* "TIME info m k=N\n" */
+    assert_int_equal(written(), LINES * (TIME_SIZE + sizeof("info m k=\n") - 1) + 10 + 180 + 2700);
+    log_release();
+    capture_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest log[] = {
@@ -161,6 +232,9 @@ int main(void)
         cmocka_unit_test(cuts_a_long_line_and_says_so),
         cmocka_unit_test(leaves_out_less_urgent_lines),
         cmocka_unit_test(keeps_errno),
+        cmocka_unit_test(holds_lines_until_the_turn_ends),
+        cmocka_unit_test(an_error_is_not_held),
+        cmocka_unit_test(holds_as_many_lines_as_come),
     };
 
     return cmocka_run_group_tests(log, NULL, NULL);

@@ -1,5 +1,5 @@
 /* Log lines on standard error: `TIME LEVEL message key=value key="value with spaces"`.
- * One line is one write(2), so lines of several threads never mix. Nothing that a peer sends can
+ * Whole lines are written, by one write(2), so lines of several threads never mix. Nothing that a peer sends can
  * forge a line: control characters, quotes and backslashes in values are escaped. */
 #ifndef APPNET_BASE_LOG_H
 #define APPNET_BASE_LOG_H
@@ -32,6 +32,13 @@ bool log_enabled(enum log_level level);
 /* Writes one line. `message` is a constant of the program, never something received. */
 void log_write(enum log_level level, const char *message, const struct log_field *fields,
                unsigned count);
+
+/* From log_hold on, this thread's lines are kept until log_flush, which a loop calls at the end of
+ * each turn: a busy turn's lines cost one write(2). An error, or a full buffer, flushes at once. */
+void log_hold(void);
+void log_flush(void);
+/* Flushes, and writes each line as it comes again. */
+void log_release(void);
 
 #define log_fields_(level, message, ...)                             \
     log_write(                                                       \
