@@ -118,6 +118,7 @@ void outbound_free(struct outbound *outbound)
         relay_refuse(caller->relay, REASON_UNREACHABLE, "the connection was removed");
         free(caller);
     }
+    relay_disown(outbound->relays, outbound);
     connection_free(outbound->connection);
     free(outbound);
 }

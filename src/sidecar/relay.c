@@ -469,6 +469,18 @@ void relay_open(struct relay *relay, struct tunnel *tunnel, const struct stream_
     event_add(&relay->writable, &patience);
 }
 
+void relay_disown(struct relay_set *set, const void *argument)
+{
+    struct relay *relay;
+
+    LIST_FOREACH (relay, &set->relays, link) {
+        if (relay->argument == argument) {
+            relay->refused = NULL;
+            relay->argument = NULL;
+        }
+    }
+}
+
 void relay_refuse(struct relay *relay, const char *reason, const char *detail)
 {
     tell_refused(relay, 503, reason, detail);

@@ -8,15 +8,15 @@ import time
 
 import pytest
 
-from support.http2 import FakeTarget, accept, respond
+from support.http2 import HEADERS, FakeTarget, accept, frame, respond
 from support.mesh import Usage
 from support.servers import Server
 from support.sockets import connect, ends_in_reset, is_reset_at, read_exactly, read_to_end
 from support.wait import eventually
 
-
 # NO_ERROR, and every stream may still be finished: RFC 9113 section 6.8
 GOAWAY = bytes.fromhex("000008" "07" "00" "00000000" "7fffffff" "00000000")
+NOT_FOUND = b"\x8d"  # `:status` 404, RFC 7541 appendix A
 
 
 def _source(lab, answer=None):
@@ -52,6 +52,16 @@ def _only_stream(target):
         ]
 
     return eventually(found, what="a CONNECT comes")[0]
+
+
+def _place_of(target, exchange):
+    """(session, number) of a stream."""
+    return next(
+        (session, stream)
+        for session in list(target.sessions)
+        for stream, found in list(session.exchanges.items())
+        if found is exchange
+    )
 
 
 def test_request_says_who_and_where(lab):
@@ -122,6 +132,22 @@ def test_refusal_with_a_forged_reason_forges_no_log_line(lab):
     assert not mesh.source.log.other
 
 
+def test_refusal_that_comes_after_the_connection_has_moved(lab):
+    # the stream goes on as it began; the connection of now has nothing to do with its refusal
+    mesh, target = _source(lab, _on_connect(lambda session, stream: None))
+    mesh.wait_established()
+    other = lab.add(FakeTarget(lab.port(), lab.authority.identity("mysql")))
+    with mesh.connect() as client:
+        session, stream = _place_of(target, _only_stream(target))
+        mesh.source_settings["connections"][0]["address"] = other.address
+        mesh.source.reload(mesh.source_settings)
+        mesh.wait_established()
+        session.post(lambda session: session.send_raw(frame(HEADERS, 5, stream, NOT_FOUND)))
+        assert ends_in_reset(client)
+    mesh.source.wait_log("stream refused", side="source", status=404)
+    assert mesh.source.outbound()["status"] == "ESTABLISHED"
+
+
 def test_target_that_hangs_up_on_every_stream(lab):
     def hang_up(session, _stream):
         session.tls.close()
@@ -160,13 +186,7 @@ def test_data_of_the_target_beyond_the_window_costs_no_memory(lab):
     mesh.wait_established()
     before = mesh.source.memory()
     with mesh.connect(receive_buffer=65536) as client:
-        exchange = _only_stream(target)
-        session, stream = next(
-            (session, stream)
-            for session in list(target.sessions)
-            for stream, found in list(session.exchanges.items())
-            if found is exchange
-        )
+        session, stream = _place_of(target, _only_stream(target))
         session.post(lambda session: blast(session, stream))
         read_exactly(client, 1)
         time.sleep(1)

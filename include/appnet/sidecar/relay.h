@@ -69,6 +69,9 @@ void relay_refuse(struct relay *relay, const char *reason, const char *detail);
 void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound,
                  struct stream *stream, const struct relay_wire *wire);
 
+/* Source: `argument` of relay_open is going away; streams that are still unanswered go on. */
+void relay_disown(struct relay_set *set, const void *argument);
+
 /* Resets both sides; `reason` is a constant for the log. */
 void relay_cut(struct relay *relay, const char *reason);
 
