@@ -13,6 +13,7 @@ struct guest {
     struct inbound_set *set;
     struct tunnel *tunnel;
     char peer[NAME_SIZE];
+    struct rate_limit lines; /* of refusals in the log */
 };
 
 struct inbound_set {
@@ -39,7 +40,7 @@ static void on_request(void *owner, struct tunnel *tunnel, struct stream *stream
 {
     struct guest *guest = owner;
     struct inbound_set *set = guest->set;
-    struct relay_wire wire = {.is_source = false};
+    struct relay_wire wire = {.is_source = false, .lines = &guest->lines};
     struct policy_verdict verdict;
 
     (void)tunnel;
@@ -110,6 +111,7 @@ void inbound_take(struct inbound_set *set, struct established *established, int6
     struct error err = ERROR_INIT;
 
     guest->set = set;
+    guest->lines = (struct rate_limit)RATE_LIMIT_INIT(RELAY_LINES_BURST, RELAY_LINES_PER_SECOND);
     snprintf(guest->peer, sizeof guest->peer, "%s", established->peer.instance);
     guest->tunnel = tunnel_new(set->base, established, id, set->buffers, &handlers, guest, &err);
     if (!guest->tunnel) {

@@ -23,6 +23,7 @@ struct outbound {
     struct connection *connection;
     struct acceptor *acceptor; /* NULL: not listening */
     LIST_HEAD(, caller) callers;
+    struct rate_limit lines; /* of refusals in the log */
 };
 
 static void on_refused(void *argument, const char *reason)
@@ -92,6 +93,8 @@ struct outbound *outbound_new(struct event_base *base, struct pool *pool, struct
     memcpy(outbound->wire.outbound, definition->name, sizeof outbound->wire.outbound);
     memcpy(outbound->wire.inbound, definition->inbound, sizeof outbound->wire.inbound);
     memcpy(outbound->wire.peer, definition->instance, sizeof outbound->wire.peer);
+    outbound->lines = (struct rate_limit)RATE_LIMIT_INIT(RELAY_LINES_BURST, RELAY_LINES_PER_SECOND);
+    outbound->wire.lines = &outbound->lines;
     LIST_INIT(&outbound->callers);
     outbound->connection =
         connection_new(base, pool, snapshot, definition, watch, changed, argument);

@@ -158,15 +158,19 @@ void relay_each(struct relay_set *set, void (*visit)(void *argument, struct rela
 void relay_log_refused(struct relay_set *set, const struct relay_wire *wire, unsigned status,
                        const char *reason, const char *detail)
 {
-    const struct log_field fields[] = {
-        LOG_S("side", side(wire)),       LOG_S("outbound", wire->outbound),
-        LOG_S("inbound", wire->inbound), LOG_S("peer", wire->peer),
-        LOG_I("status", status),         LOG_S("reason", reason),
-        LOG_S("detail", detail)};
+    uint64_t left_out = 0;
 
     set->refused += !wire->probe;
-    log_write(wire->probe ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "stream refused", fields,
-              sizeof fields / sizeof fields[0]);
+    if (wire->probe || !wire->lines || rate_limit_take(wire->lines, loop_now(), &left_out)) {
+        const struct log_field fields[] = {
+            LOG_S("side", side(wire)),       LOG_S("outbound", wire->outbound),
+            LOG_S("inbound", wire->inbound), LOG_S("peer", wire->peer),
+            LOG_I("status", status),         LOG_S("reason", reason),
+            LOG_S("detail", detail),         LOG_I("left_out", left_out),
+        };
+        log_write(wire->probe ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN, "stream refused", fields,
+                  sizeof fields / sizeof fields[0] - (left_out == 0));
+    }
 }
 
 static void tell_refused(struct relay *relay, unsigned status, const char *reason,
@@ -477,6 +481,7 @@ void relay_disown(struct relay_set *set, const void *argument)
         if (relay->argument == argument) {
             relay->refused = NULL;
             relay->argument = NULL;
+            relay->wire.lines = NULL;
         }
     }
 }

@@ -200,6 +200,21 @@ def test_refused_stream_leaves_the_connection_usable(peer):
     peer.echo(stream)
 
 
+def test_refusals_do_not_fill_the_log(mesh, peer):
+    asked = 1000
+    for _ in range(asked // 100):
+        streams = [peer.request(outbound="other") for _ in range(100)]
+        peer.wait(lambda all=streams: peer.exchange(all[-1]).answered, "403 a hundred times")
+    assert mesh.target.status()["streams"]["refused"] == asked
+    assert len(mesh.target.log.find("stream refused")) < asked / 2
+    time.sleep(0.2)
+    since = mesh.target.log.position()
+    peer.ask(outbound="other")
+    mesh.target.wait_log("stream refused", since)
+    lines = mesh.target.log.find("stream refused")
+    assert len(lines) + sum(int(line.get("left_out", 0)) for line in lines) == asked + 1
+
+
 @pytest.mark.parametrize(
     "size, count",
     [(10000, 1), (100, 200), (60000, 1)],

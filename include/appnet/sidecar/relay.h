@@ -16,6 +16,7 @@
 #include <event2/event_struct.h>
 
 #include "appnet/base/address.h"
+#include "appnet/base/rate_limit.h"
 #include "appnet/sidecar/snapshot.h"
 #include "appnet/tunnel/tunnel.h"
 
@@ -45,7 +46,12 @@ struct relay_wire {
     char outbound[NAME_SIZE];
     char inbound[NAME_SIZE];
     char peer[NAME_SIZE];
+    struct rate_limit *lines; /* of refusals in the log; NULL: all of them */
 };
+
+/* Refusals of one outbound, or of one tunnel's peer, that are logged. */
+#define RELAY_LINES_BURST 50
+#define RELAY_LINES_PER_SECOND 10
 
 void relay_set_init(struct relay_set *set, struct event_base *base);
 
@@ -69,7 +75,8 @@ void relay_refuse(struct relay *relay, const char *reason, const char *detail);
 void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound,
                  struct stream *stream, const struct relay_wire *wire);
 
-/* Source: `argument` of relay_open is going away; streams that are still unanswered go on. */
+/* Source: `argument` of relay_open, and the wire's `lines`, are going away; streams that are still
+ * unanswered go on. */
 void relay_disown(struct relay_set *set, const void *argument);
 
 /* Resets both sides; `reason` is a constant for the log. */
@@ -82,7 +89,8 @@ void relay_each(struct relay_set *set, void (*visit)(void *argument, struct rela
                 void *argument);
 
 /* Writes the line for a stream that was not opened; quietly for a probe, which is repeated until it
- * succeeds. */
+ * succeeds. Who asks again and again does not fill the log: the next line says how many were left
+ * out. */
 void relay_log_refused(struct relay_set *set, const struct relay_wire *wire, unsigned status,
                        const char *reason, const char *detail);
 
