@@ -141,10 +141,11 @@ static void on_probe_closed(void *endpoint, enum stream_end end)
     free(probe);
 }
 
-static size_t on_probe_push(void *endpoint, const uint8_t *data, size_t size)
+static size_t on_probe_push(void *endpoint, const struct iovec *parts, unsigned count, size_t size)
 {
     (void)endpoint;
-    (void)data;
+    (void)parts;
+    (void)count;
     return size;
 }
 

@@ -279,15 +279,16 @@ static ssize_t pull(void *endpoint, uint8_t *out, size_t size)
     return STREAM_PULL_RESET;
 }
 
-static size_t push(void *endpoint, const uint8_t *data, size_t size)
+static size_t push(void *endpoint, const struct iovec *parts, unsigned count, size_t size)
 {
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = count};
     struct relay *relay = endpoint;
     ssize_t n;
 
     if (relay->connecting || relay->output_full) {
         return 0;
     }
-    n = send(relay->fd, data, size, MSG_NOSIGNAL);
+    n = sendmsg(relay->fd, &message, MSG_NOSIGNAL);
     if (n < 0) {
         if (errno != EAGAIN && errno != EINTR) {
             relay->reason = "application-reset";

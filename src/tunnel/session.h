@@ -29,6 +29,16 @@ struct head {
     bool malformed;
 };
 
+/* What came for one stream in a row of records, still lying in the receive buffer: its endpoint
+ * gets it in one piece. Handed over before anything else happens to the stream, when another
+ * stream's bytes come, and before the receive buffer is used again. */
+struct gathered {
+    struct stream *stream; /* NULL: nothing */
+    struct iovec parts[STREAM_PARTS_MAX];
+    unsigned count;
+    size_t size;
+};
+
 struct tunnel {
     struct event *readable, *writable, *flush, *keepalive;
     nghttp2_session *session;
@@ -36,6 +46,7 @@ struct tunnel {
     struct sender sender;
     struct buffers *buffers;
     struct receive_buffer *received; /* NULL: nothing half-received */
+    struct gathered gathered;
     const struct tunnel_handlers *handlers;
     void *owner;
     int64_t id, started, last_heard;
@@ -85,6 +96,7 @@ ssize_t stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_
 
 /* What came in. */
 void stream_data(struct stream *stream, const uint8_t *data, size_t size);
+void stream_hand_over(struct tunnel *tunnel);
 void stream_end_of_data(struct stream *stream);
 void stream_answer(struct stream *stream, const struct head *head);
 

@@ -32,6 +32,9 @@ static void detach(struct stream *stream)
     struct tunnel *tunnel = stream->tunnel;
 
     if (tunnel) {
+        if (tunnel->gathered.stream == stream) {
+            tunnel->gathered.stream = NULL;
+        }
         LIST_REMOVE(stream, link);
         tunnel->stream_count--;
         tunnel->grown -= stream->window - STREAM_WINDOW_MIN;
@@ -240,26 +243,63 @@ static void grow_window(struct stream *stream, size_t size)
                                           stream->window);
 }
 
+static bool hold_rest(struct stream *stream, const struct gathered *gathered, size_t taken)
+{
+    for (unsigned i = 0; i < gathered->count; i++) {
+        const struct iovec *part = &gathered->parts[i];
+        if (taken >= part->iov_len) {
+            taken -= part->iov_len;
+        } else if (!hold(stream, (const uint8_t *)part->iov_base + taken, part->iov_len - taken)) {
+            return false;
+        } else {
+            taken = 0;
+        }
+    }
+    return true;
+}
+
+void stream_hand_over(struct tunnel *tunnel)
+{
+    struct gathered *gathered = &tunnel->gathered;
+    struct stream *stream = gathered->stream;
+    size_t taken = 0;
+
+    gathered->stream = NULL;
+    if (!stream || stream->doomed) {
+        return;
+    }
+    if (!stream->held) {
+        taken = stream->handlers->push(stream->endpoint, gathered->parts, gathered->count,
+                                       gathered->size);
+    }
+    if (stream->doomed) {
+        return;
+    }
+    if (taken < gathered->size && !hold_rest(stream, gathered, taken)) {
+        reset(stream, STREAM_CANCELLED, NGHTTP2_INTERNAL_ERROR);
+        return;
+    }
+    grow_window(stream, gathered->size);
+    consumed(stream, taken);
+}
+
 void stream_data(struct stream *stream, const uint8_t *data, size_t size)
 {
-    size_t taken = 0;
+    struct gathered *gathered = &stream->tunnel->gathered;
 
     if (stream->doomed || !stream->handlers) {
         consumed(stream, size);
         return;
     }
-    if (!stream->held) {
-        taken = stream->handlers->push(stream->endpoint, data, size);
+    if (gathered->stream != stream || gathered->count == STREAM_PARTS_MAX) {
+        stream_hand_over(stream->tunnel);
+        gathered->stream = stream;
+        gathered->count = 0;
+        gathered->size = 0;
     }
-    if (stream->doomed) {
-        return;
-    }
-    if (taken < size && !hold(stream, data + taken, size - taken)) {
-        reset(stream, STREAM_CANCELLED, NGHTTP2_INTERNAL_ERROR);
-        return;
-    }
-    grow_window(stream, size);
-    consumed(stream, taken);
+    gathered->parts[gathered->count++] =
+        (struct iovec){.iov_base = (uint8_t *)(uintptr_t)data, .iov_len = size};
+    gathered->size += size;
 }
 
 static void tell_finish(struct stream *stream)
@@ -273,6 +313,9 @@ static void tell_finish(struct stream *stream)
 
 void stream_end_of_data(struct stream *stream)
 {
+    if (stream->tunnel) {
+        stream_hand_over(stream->tunnel);
+    }
     stream->peer_finished = true;
     tell_finish(stream);
 }
@@ -280,10 +323,11 @@ void stream_end_of_data(struct stream *stream)
 void stream_push_ready(struct stream *stream)
 {
     if (stream->held && !stream->doomed) {
+        const struct iovec part = {.iov_base = stream->held + stream->held_begin,
+                                   .iov_len = stream->held_end - stream->held_begin};
         size_t taken;
         stream->pushing = true;
-        taken = stream->handlers->push(stream->endpoint, stream->held + stream->held_begin,
-                                       stream->held_end - stream->held_begin);
+        taken = stream->handlers->push(stream->endpoint, &part, 1, part.iov_len);
         stream->pushing = false;
         if (stream->doomed) {
             if (!stream->in_session) {
@@ -323,6 +367,7 @@ void stream_left_session(struct stream *stream, uint32_t error_code)
 {
     bool complete = stream->peer_finished && stream->we_finished;
 
+    stream_hand_over(stream->tunnel);
     stream->in_session = false;
     if (stream->doomed) {
         done(stream, stream->end);

@@ -313,6 +313,7 @@ static void receive(struct tunnel *tunnel)
 
     for (int round = 0; round < ROUNDS; round++) {
         struct receive_buffer *buffer = tunnel->received;
+        bool opened;
         size_t room;
         ssize_t n;
 
@@ -336,7 +337,9 @@ static void receive(struct tunnel *tunnel)
         tunnel->last_heard = loop_now();
         tunnel->received_bytes += (uint64_t)n;
         buffer->end += (size_t)n;
-        if (!open_records(tunnel, buffer)) {
+        opened = open_records(tunnel, buffer);
+        stream_hand_over(tunnel);
+        if (!opened) {
             return;
         }
         /* The beginning of a record moves to the front: its rest, and more, must fit behind it. */

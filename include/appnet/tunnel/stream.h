@@ -11,9 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #define STREAM_WINDOW_MIN (64 << 10)
 #define STREAM_WINDOW_MAX (4 << 20)
+#define STREAM_PARTS_MAX 16
 
 struct stream;
 struct tunnel;
@@ -34,8 +36,10 @@ enum stream_end {
 struct stream_handlers {
     /* Fills up to `size` bytes for the peer. */
     ssize_t (*pull)(void *endpoint, uint8_t *out, size_t size);
-    /* Takes some or all of the bytes from the peer. When not all: stream_push_ready follows. */
-    size_t (*push)(void *endpoint, const uint8_t *data, size_t size);
+    /* Takes some or all of the bytes from the peer, `size` of them in `count` parts
+     * (STREAM_PARTS_MAX at the most), and returns how many. When not all: stream_push_ready
+     * follows. */
+    size_t (*push)(void *endpoint, const struct iovec *parts, unsigned count, size_t size);
     /* The peer's direction has ended and everything is pushed. */
     void (*finish)(void *endpoint);
     /* The peer's answer (client side): 200, or a refusal with its appnet-reason; for a probe 204 or
