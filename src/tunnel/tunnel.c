@@ -11,6 +11,7 @@
 #include "appnet/base/log.h"
 #include "appnet/base/loop.h"
 #include "appnet/base/memory.h"
+#include "config.h"
 #include "session.h"
 
 /* Unsent bytes in the kernel beyond which small requests would queue behind bulk. */
@@ -21,6 +22,13 @@
 #define DRAIN_NOTICE_MICROSECONDS 500000
 /* Rounds of filling and sending, or of receiving, before other sockets have their turn. */
 #define ROUNDS 4
+/* Each application that breaks off is a RST_STREAM, and nghttp2 would end the tunnel of all after
+ * 1000 of them. What a peer gains by them here is bounded anyway: see OWED_MAX. */
+#define RESET_BURST 100000
+#define RESETS_PER_SECOND 10000
+/* Frames that wait for a peer: more than this only a peer that asks and does not read can bring
+ * about. One that behaves has a few for each stream at the most. */
+#define OWED_MAX (4 * TUNNEL_STREAMS_MAX)
 /* Stream numbers end at 2^31: long before, streams go to a new tunnel. */
 #define LAST_STREAM_ID (1 << 30)
 
@@ -292,6 +300,10 @@ static bool open_records(struct tunnel *tunnel, struct receive_buffer *buffer)
                 fail(tunnel, "the peer broke HTTP/2: %s", nghttp2_strerror((int)rc));
                 return false;
             }
+            if (nghttp2_session_get_outbound_queue_size(tunnel->session) > OWED_MAX) {
+                fail(tunnel, "the peer asks for more than it reads");
+                return false;
+            }
             break;
         case RECORD_PARTIAL:
             return true;
@@ -536,6 +548,9 @@ static int make_session(struct tunnel *tunnel)
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_closed);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+#ifdef HAVE_NGHTTP2_OPTION_SET_STREAM_RESET_RATE_LIMIT
+    nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESETS_PER_SECOND);
+#endif
     rc = tunnel->established->is_client
              ? nghttp2_session_client_new2(&tunnel->session, callbacks, tunnel, option)
              : nghttp2_session_server_new2(&tunnel->session, callbacks, tunnel, option);

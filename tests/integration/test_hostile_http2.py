@@ -404,6 +404,27 @@ def test_flood_that_reads_no_answers_costs_no_memory(mesh, peer, undisturbed):
 
 
 @pytest.mark.limit(120)
+def test_flood_of_requests_that_reads_no_answers_costs_no_memory(mesh, peer, undisturbed):
+    # Each request beyond the limit of streams is owed a refusal that the peer does not take. The
+    # limit itself is not acknowledged, so that it binds nobody.
+    before = mesh.target.memory()
+    block = b"\x02\x07CONNECT\x01\x01x"  # RFC 7541: literals without indexing
+    peer.tls.settimeout(0.5)
+    end = time.monotonic() + 30
+    stream = 1
+    try:
+        while time.monotonic() < end and stream < 1 << 20:
+            requests = [frame(HEADERS, 4, number, block) for number in range(stream, stream + 2000, 2)]
+            stream += 2000
+            peer.tls.sendall(b"".join(requests))
+    except OSError:
+        pass  # the other side has stopped reading, or hung up
+    assert mesh.target.memory() - before < MEMORY
+    peer.close()
+    undisturbed.wait_unchanged()
+
+
+@pytest.mark.limit(120)
 def test_empty_data_frames_are_no_harm(mesh, peer, undisturbed):
     stream, answer = peer.ask()
     assert answer.status == 200

@@ -146,6 +146,19 @@ def test_clients_that_abort_at_once_leave_nothing(lab):
     mesh.ask()
 
 
+def test_tunnel_outlives_thousands_of_aborting_clients(lab):
+    mesh = lab.mesh(lab.serve(Echo).port, workers=1)
+    tunnels = [tunnel["id"] for tunnel in mesh.source.status()["tunnels"]]
+    with mesh.connect() as steady:
+        for _ in range(2500):
+            client = mesh.connect()
+            client.sendall(b"x")
+            reset(client)
+        exchange(steady)
+    assert [tunnel["id"] for tunnel in mesh.source.status()["tunnels"]] == tunnels
+    mesh.wait_idle()
+
+
 def test_data_sent_before_the_answer_arrives(lab):
     # the client does not wait: data, FIN, all before the server has accepted
     server = lab.serve(Scripted, read_to_end)
