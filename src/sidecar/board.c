@@ -117,12 +117,12 @@ static void update(struct board *board, struct row *row)
     }
 }
 
-void board_report(struct board *board, unsigned worker, const char *outbound,
+void board_report(struct board *board, unsigned worker, const struct snapshot_outbound *wire,
                   const struct connection_state *state)
 {
-    struct row *row = find(board, outbound);
+    struct row *row = find(board, wire->name);
 
-    if (row && row->outbound.connected) {
+    if (row && snapshot_same_wire(&row->outbound, wire)) {
         row->workers[worker] = *state;
         update(board, row);
     }

@@ -50,7 +50,7 @@ struct sidecar {
 struct change {
     struct sidecar *sidecar;
     unsigned worker;
-    char outbound[NAME_SIZE];
+    struct snapshot_outbound outbound;
     struct connection_state state;
 };
 
@@ -58,19 +58,20 @@ static void take_change(void *argument)
 {
     struct change *change = argument;
 
-    board_report(change->sidecar->board, change->worker, change->outbound, &change->state);
+    board_report(change->sidecar->board, change->worker, &change->outbound, &change->state);
     free(change);
 }
 
 /* On a worker's thread. */
-static void on_connection_changed(void *argument, unsigned worker, const char *outbound,
+static void on_connection_changed(void *argument, unsigned worker,
+                                  const struct snapshot_outbound *outbound,
                                   const struct connection_state *state)
 {
     struct change *change = memory_zalloc(sizeof *change);
 
     change->sidecar = argument;
     change->worker = worker;
-    memcpy(change->outbound, outbound, strlen(outbound) + 1);
+    change->outbound = *outbound;
     change->state = *state;
     loop_post(change->sidecar->loop, take_change, change);
 }

@@ -99,7 +99,7 @@ static void on_state(void *argument, const struct connection_state *state)
     struct worker_outbound *at = argument;
     const struct worker_events *events = at->worker->events;
 
-    events->connection_changed(events->argument, at->worker->index, at->definition.name, state);
+    events->connection_changed(events->argument, at->worker->index, &at->definition, state);
 }
 
 static struct worker_outbound *find_outbound(struct worker *worker, const char *name)

@@ -69,6 +69,10 @@ tests_unit_test_keys_LDADD = $(tls_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_record
 tests_unit_test_record_LDADD = $(support_library) $(tls_libs) $(CMOCKA_LIBS)
 
+# sidecar
+unit_tests += tests/unit/test_board
+tests_unit_test_board_LDADD = $(sidecar_libs) $(CMOCKA_LIBS)
+
 # cli
 if WITH_CLI
 unit_tests += tests/unit/test_command

@@ -19,8 +19,9 @@ void board_free(struct board *board);
  * as WAITING. */
 void board_apply(struct board *board, const struct snapshot *snapshot);
 
-/* A worker has measured; what it says of an outbound that is gone is ignored. */
-void board_report(struct board *board, unsigned worker, const char *outbound,
+/* A worker has measured. `wire` is what it has measured: a word that was on its way while the
+ * outbound went, or was connected otherwise, is ignored. */
+void board_report(struct board *board, unsigned worker, const struct snapshot_outbound *wire,
                   const struct connection_state *state);
 
 /* The outbound's socket is open (why NULL), or could not be opened. */

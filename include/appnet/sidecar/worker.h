@@ -43,7 +43,8 @@ struct worker_report {
 
 /* Called on the worker's thread. */
 struct worker_events {
-    void (*connection_changed)(void *argument, unsigned worker, const char *outbound,
+    void (*connection_changed)(void *argument, unsigned worker,
+                               const struct snapshot_outbound *outbound,
                                const struct connection_state *state);
     void *argument;
 };
