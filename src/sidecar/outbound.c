@@ -103,6 +103,7 @@ struct outbound *outbound_new(struct event_base *base, struct pool *pool, struct
 
 int outbound_listen(struct outbound *outbound, int fd, struct error *err)
 {
+    relay_prepare(fd);
     outbound->acceptor = acceptor_new(outbound->base, fd, on_accepted, outbound, err);
     return outbound->acceptor ? 0 : -1;
 }

@@ -311,9 +311,9 @@ static void finish(void *endpoint)
 
     if (relay->connecting) {
         relay->finish_due = true;
-    } else {
+    } else if (!relay->input_ended) {
         shutdown(relay->fd, SHUT_WR);
-    }
+    } /* else both have ended, and the close that follows says so */
 }
 
 static void answer(void *endpoint, unsigned status, const char *reason)
@@ -370,16 +370,20 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
     stream_pull_ready(relay->stream);
 }
 
-/* Target: the application's answer to our connect. */
-static void on_connected(struct relay *relay, bool in_time)
+static int pending_error(int fd)
 {
-    struct stream *stream = relay->stream;
-    int failure = in_time ? 0 : ETIMEDOUT;
+    int failure = 0;
     socklen_t size = sizeof failure;
 
-    if (in_time) {
-        getsockopt(relay->fd, SOL_SOCKET, SO_ERROR, &failure, &size);
-    }
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size);
+    return failure;
+}
+
+/* Target: the application's answer to our connect; `failure` is an errno, or 0. */
+static void on_connected(struct relay *relay, int failure)
+{
+    struct stream *stream = relay->stream;
+
     if (failure != 0) {
         char detail[128];
         snprintf(detail, sizeof detail, "the application does not accept: %s", strerror(failure));
@@ -405,9 +409,8 @@ static void on_writable(evutil_socket_t fd, short what, void *argument)
 {
     struct relay *relay = argument;
 
-    (void)fd;
     if (relay->connecting) {
-        on_connected(relay, (what & EV_WRITE) != 0);
+        on_connected(relay, what & EV_WRITE ? pending_error(fd) : ETIMEDOUT);
         return;
     }
     relay->output_full = false;
@@ -426,23 +429,28 @@ static void on_no_answer(evutil_socket_t fd, short what, void *argument)
     stream_cancel(relay->stream);
 }
 
-struct relay *relay_new(struct relay_set *set, int fd, const struct relay_wire *wire)
+void relay_prepare(int fd)
 {
-    struct relay *relay = calloc(1, sizeof *relay);
     int on = 1;
     int idle = KEEPALIVE_IDLE;
     int interval = KEEPALIVE_INTERVAL;
     int count = KEEPALIVE_COUNT;
 
-    if (!relay) {
-        close(fd);
-        return NULL;
-    }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+}
+
+struct relay *relay_new(struct relay_set *set, int fd, const struct relay_wire *wire)
+{
+    struct relay *relay = calloc(1, sizeof *relay);
+
+    if (!relay) {
+        close(fd);
+        return NULL;
+    }
     relay->set = set;
     relay->fd = fd;
     relay->wire = *wire;
@@ -497,6 +505,7 @@ void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound,
                  struct stream *stream, const struct relay_wire *wire)
 {
     static const struct timeval patience = {RELAY_CONNECT_SECONDS, 0};
+    struct pollfd settled = {.events = POLLOUT};
     struct relay *relay;
     int fd =
         socket(inbound->resolved.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -507,19 +516,23 @@ void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound,
         stream_reply(stream, 503, REASON_TARGET_REFUSED);
         return;
     }
+    relay_prepare(fd);
     relay->stream = stream;
     relay->connecting = true;
     stream_bind(stream, &handlers, relay);
     if (connect(fd, (const struct sockaddr *)&inbound->resolved.storage,
                 inbound->resolved.length) != 0 &&
         errno != EINPROGRESS) {
-        char detail[128];
-        snprintf(detail, sizeof detail, "the application does not accept: %s", strerror(errno));
-        tell_refused(relay, 503, REASON_TARGET_REFUSED, detail);
-        stream_reply(stream, 503, REASON_TARGET_REFUSED);
+        on_connected(relay, errno);
         return;
     }
-    event_add(&relay->writable, &patience);
+    /* On the same machine the answer is there by now: no turn of the loop is spent on it. */
+    settled.fd = fd;
+    if (poll(&settled, 1, 0) > 0) {
+        on_connected(relay, settled.revents & (POLLERR | POLLHUP) ? pending_error(fd) : 0);
+    } else {
+        event_add(&relay->writable, &patience);
+    }
 }
 
 void relay_cut(struct relay *relay, const char *reason)

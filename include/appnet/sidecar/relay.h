@@ -58,6 +58,10 @@ void relay_set_init(struct relay_set *set, struct event_base *base);
 /* Before the loop goes; all relays must have ended. */
 void relay_set_clear(struct relay_set *set);
 
+/* Sets what every application's socket needs; one that is accepted inherits it from its listener.
+ */
+void relay_prepare(int fd);
+
 /* Source: takes over the socket `fd` of an application. NULL (and the socket is closed) when there
  * is no memory. */
 struct relay *relay_new(struct relay_set *set, int fd, const struct relay_wire *wire);
