@@ -20,7 +20,7 @@
 /* Between "open no more" and the GOAWAY that says which streams were still seen: a round trip,
  * generously. */
 #define DRAIN_NOTICE_MICROSECONDS 500000
-/* Rounds of filling and sending, or of receiving, before other sockets have their turn. */
+/* Rounds of receiving before other sockets have their turn. */
 #define ROUNDS 4
 /* Each application that breaks off is a RST_STREAM, and nghttp2 would end the tunnel of all after
  * 1000 of them. What a peer gains by them here is bounded anyway: see OWED_MAX. */
@@ -418,40 +418,54 @@ static void end(struct tunnel *tunnel)
     release(tunnel);
 }
 
-/* Fills and sends by turns. */
+static void wait_writable(struct tunnel *tunnel)
+{
+    tunnel->blocked = true;
+    event_add(tunnel->writable, NULL);
+}
+
+/* Fills the sender once and sends. What there is beyond that waits until the kernel has few bytes
+ * left that are not sent (NOTSENT_LOWAT), so that a small request never stands behind more. */
 static void flush(struct tunnel *tunnel)
 {
-    static const struct timeval at_once = {0, 0};
     struct error err = ERROR_INIT;
+    int rc;
 
-    for (int round = 0; round < ROUNDS && !tunnel->failed; round++) {
-        int rc;
-        tunnel->full = false;
-        rc = nghttp2_session_send(tunnel->session);
-        if (rc != 0) {
-            fail(tunnel, "HTTP/2 cannot go on: %s", nghttp2_strerror(rc));
-            return;
+    tunnel->full = false;
+    rc = nghttp2_session_send(tunnel->session);
+    if (rc != 0) {
+        fail(tunnel, "HTTP/2 cannot go on: %s", nghttp2_strerror(rc));
+        return;
+    }
+    switch (sender_flush(&tunnel->sender, &err)) {
+    case SENDER_FAILED:
+        fail(tunnel, "%s", err.text);
+        break;
+    case SENDER_BLOCKED:
+        wait_writable(tunnel);
+        break;
+    case SENDER_EMPTY:
+        if (tunnel->full) {
+            wait_writable(tunnel);
+        } else if (!nghttp2_session_want_read(tunnel->session) &&
+                   !nghttp2_session_want_write(tunnel->session)) {
+            fail(tunnel, "drained");
         }
-        switch (sender_flush(&tunnel->sender, &err)) {
-        case SENDER_FAILED:
-            fail(tunnel, "%s", err.text);
-            return;
-        case SENDER_BLOCKED:
-            tunnel->blocked = true;
-            event_add(tunnel->writable, NULL);
-            return;
-        case SENDER_EMPTY:
-            break;
-        }
-        if (!tunnel->full) {
-            if (!nghttp2_session_want_read(tunnel->session) &&
-                !nghttp2_session_want_write(tunnel->session)) {
-                fail(tunnel, "drained");
-            }
-            return;
+        break;
+    }
+}
+
+/* A key that has sealed its limit and cannot be changed: new streams go to a new tunnel. */
+static void retire_if_spent(struct tunnel *tunnel)
+{
+    const struct record *record = tunnel->established->record;
+
+    if (record->engine->spent && !tunnel->is_draining && record->engine->spent(record)) {
+        tunnel_drain(tunnel);
+        if (tunnel->established->is_client) {
+            tunnel->handlers->draining(tunnel->owner, tunnel);
         }
     }
-    event_add(tunnel->flush, &at_once);
 }
 
 static void on_flush(evutil_socket_t fd, short what, void *argument)
@@ -462,6 +476,7 @@ static void on_flush(evutil_socket_t fd, short what, void *argument)
     (void)what;
     if (!tunnel->failed && !tunnel->blocked) {
         flush(tunnel);
+        retire_if_spent(tunnel);
     }
     if (tunnel->failed) {
         end(tunnel);
