@@ -8,7 +8,8 @@ tests_unit_libsupport_a_SOURCES = \
 	tests/unit/forger.h tests/unit/forger.c \
 	tests/unit/record_support.h tests/unit/record_support.c \
 	tests/unit/support.h tests/unit/support.c \
-	tests/unit/tls_support.h tests/unit/tls_support.c
+	tests/unit/tls_support.h tests/unit/tls_support.c \
+	tests/unit/tunnel_support.h tests/unit/tunnel_support.c
 
 # base
 unit_tests += tests/unit/test_acceptor
@@ -68,6 +69,14 @@ unit_tests += tests/unit/test_keys
 tests_unit_test_keys_LDADD = $(tls_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_record
 tests_unit_test_record_LDADD = $(support_library) $(tls_libs) $(CMOCKA_LIBS)
+
+# tunnel
+unit_tests += tests/unit/test_buffers
+tests_unit_test_buffers_LDADD = $(support_library) $(tunnel_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_request
+tests_unit_test_request_LDADD = $(tunnel_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_tunnel
+tests_unit_test_tunnel_LDADD = $(support_library) $(tunnel_libs) $(CMOCKA_LIBS)
 
 # sidecar
 unit_tests += tests/unit/test_board
