@@ -73,7 +73,7 @@ struct stream {
     size_t held_begin, held_end, held_size;
     int32_t id;
     int32_t window;
-    int32_t since_growth; /* bytes that came since the window was what it is */
+    int64_t since_growth; /* bytes that came since the window was what it is */
     enum stream_end end;  /* what to tell when it is over */
     uint32_t reset_code;
     bool in_session;      /* nghttp2 knows it */

@@ -231,7 +231,7 @@ static void grow_window(struct stream *stream, size_t size)
 {
     struct tunnel *tunnel = stream->tunnel;
 
-    stream->since_growth += (int32_t)size;
+    stream->since_growth += (int64_t)size;
     if (stream->since_growth < stream->window || stream->held ||
         stream->window >= STREAM_WINDOW_MAX || tunnel->grown + stream->window > TUNNEL_GROWTH_MAX) {
         return;

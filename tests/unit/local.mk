@@ -75,6 +75,8 @@ unit_tests += tests/unit/test_buffers
 tests_unit_test_buffers_LDADD = $(support_library) $(tunnel_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_request
 tests_unit_test_request_LDADD = $(tunnel_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_stream
+tests_unit_test_stream_LDADD = $(support_library) $(tunnel_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_tunnel
 tests_unit_test_tunnel_LDADD = $(support_library) $(tunnel_libs) $(CMOCKA_LIBS)
 
