@@ -119,8 +119,11 @@ def test_tutorial_of_the_readme_works(lab):
     try:
         said, _ = shell.communicate(timeout=40 * SLOW)
     except subprocess.TimeoutExpired:
+        left = run(["ps", "-s", shell.pid, "-o", "pid,stat,wchan:20,args"], check=False).stdout
         os.killpg(shell.pid, signal.SIGKILL)
-        pytest.fail("the tutorial does not come to an end:\n" + shell.communicate()[0])
+        said, _ = shell.communicate()
+        logs = [log.read_text() for log in (folder / "web.log", folder / "shop.log")]
+        pytest.fail("\n".join(["the tutorial does not come to an end:", said, left, *logs]))
     assert shell.returncode == 0, said
     assert said.count("It came through the tunnel.") == 1, said
     assert "ESTABLISHED" in said and "\nrefused\n" in said, said
