@@ -6,9 +6,13 @@
 
 #include <event2/event.h>
 
+#include "appnet/base/loop.h"
 #include "appnet/base/memory.h"
 #include "appnet/base/secret.h"
 #include "appnet/sidecar/policy.h"
+
+/* A probe takes the target a connect to its application, and the way. */
+#define PROBE_PATIENCE ((int64_t)CONNECTION_PROBE_SECONDS * 1000000)
 
 struct connection {
     struct pool *pool;
@@ -16,7 +20,7 @@ struct connection {
     struct peer_observer observer;
     struct stream_request request;
     struct connection_state state;
-    struct event *timer; /* the next probe */
+    struct event *timer; /* the next probe; or, while one is under way, the end of its time */
     struct probe *probe; /* under way, or NULL */
     unsigned failures;   /* probes, in a row */
     bool watch;
@@ -27,7 +31,9 @@ struct connection {
 /* Outlives its connection if that goes first. */
 struct probe {
     struct connection *connection;
-    unsigned status; /* 0: no answer */
+    struct stream *stream;
+    int64_t overdue_at; /* loop_now */
+    unsigned status;    /* 0: no answer */
     char reason[64];
 };
 
@@ -98,15 +104,20 @@ static void explain_refusal(struct connection *connection, const char *reason, c
     }
 }
 
+static void failed(struct connection *connection, const char *reason, const char *detail)
+{
+    connection->failures++;
+    probe_in(connection, pool_backoff(connection->failures, random_below(1000)));
+    set_state(connection, CONNECTION_FAILED, reason, detail);
+}
+
 static void refused(struct connection *connection, const char *wire_reason)
 {
     const char *reason = known_reason(wire_reason);
     char detail[ERROR_TEXT_SIZE];
 
-    connection->failures++;
     explain_refusal(connection, reason, detail, sizeof detail);
-    probe_in(connection, pool_backoff(connection->failures, random_below(1000)));
-    set_state(connection, CONNECTION_FAILED, reason, detail);
+    failed(connection, reason, detail);
 }
 
 static void on_probe_answer(void *endpoint, unsigned status, const char *reason)
@@ -122,20 +133,22 @@ static void on_probe_closed(void *endpoint, enum stream_end end)
     struct probe *probe = endpoint;
     struct connection *connection = probe->connection;
 
-    (void)end;
     if (connection) {
         connection->probe = NULL;
         if (probe->status == 204) {
             connection->failures = 0;
+            event_del(connection->timer);
             if (connection->watch) {
                 probe_in(connection, (int64_t)CONNECTION_PROBE_SECONDS * 1000000);
             }
             set_state(connection, CONNECTION_ESTABLISHED, NULL, "");
         } else if (probe->status != 0) {
             refused(connection, probe->reason);
+        } else if (end == STREAM_TUNNEL_LOST) {
+            probe_in(connection, POOL_BACKOFF_MIN_MICROSECONDS); /* perhaps there is another */
         } else {
-            probe_in(connection,
-                     POOL_BACKOFF_MIN_MICROSECONDS); /* the tunnel went; perhaps there is another */
+            failed(connection, REASON_UNREACHABLE,
+                   "the target's sidecar does not say whether it would carry a connection");
         }
     }
     free(probe);
@@ -163,26 +176,42 @@ static void send_probe(struct connection *connection)
 {
     struct tunnel *tunnel = peer_tunnel(connection->peer);
     struct stream_request request = connection->request;
+    struct probe *probe;
 
-    if (!tunnel || connection->probe) {
+    if (connection->probe) {
         return;
     }
-    event_del(connection->timer);
     request.probe = true;
-    connection->probe = memory_zalloc(sizeof *connection->probe);
-    connection->probe->connection = connection;
-    if (!tunnel_connect(tunnel, &request, &probe_handlers, connection->probe)) {
-        free(connection->probe);
-        connection->probe = NULL;
+    probe = memory_zalloc(sizeof *probe);
+    probe->connection = connection;
+    probe->stream = tunnel ? tunnel_connect(tunnel, &request, &probe_handlers, probe) : NULL;
+    if (!probe->stream) {
+        /* A new tunnel would call for a probe by itself, but one that is full says nothing when
+         * there is room again. */
+        free(probe);
         probe_in(connection, POOL_BACKOFF_MAX_MICROSECONDS);
+        return;
     }
+    probe->overdue_at = loop_now() + PROBE_PATIENCE;
+    probe_in(connection, PROBE_PATIENCE);
+    connection->probe = probe;
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *argument)
 {
+    struct connection *connection = argument;
+    struct probe *probe = connection->probe;
+    int64_t left = probe ? probe->overdue_at - loop_now() : 0;
+
     (void)fd;
     (void)what;
-    send_probe(argument);
+    if (!probe) {
+        send_probe(connection);
+    } else if (left > 0) {
+        probe_in(connection, left);
+    } else {
+        stream_cancel(probe->stream);
+    }
 }
 
 const char *connection_no_tunnel(const struct connection *connection, const char **detail)
@@ -208,8 +237,11 @@ static void on_peer_changed(void *argument)
     } else if (peer_failure(connection->peer, &kind)) {
         reason = connection_no_tunnel(connection, &detail);
         set_state(connection, CONNECTION_FAILED, reason, detail);
-    } else {
+    } else if (!peer_has_tunnel(connection->peer)) {
         set_state(connection, CONNECTION_WAITING, NULL, "");
+    } else if (connection->state.status != CONNECTION_ESTABLISHED &&
+               !event_pending(connection->timer, EV_TIMEOUT, NULL)) {
+        probe_in(connection, POOL_BACKOFF_MAX_MICROSECONDS); /* there may be room by then */
     }
 }
 
@@ -248,6 +280,7 @@ void connection_free(struct connection *connection)
     }
     if (connection->probe) {
         connection->probe->connection = NULL;
+        stream_cancel(connection->probe->stream);
     }
     event_free(connection->timer);
     peer_release(connection->peer, &connection->observer);

@@ -16,6 +16,8 @@ struct lane {
     struct peer *peer;
     struct tunnel *tunnel;
     bool was_ready;
+    bool leaving; /* drains or is closed: another one takes its place */
+    int64_t ready_at;
 };
 
 /* A dial under way; outlives its peer if that is released meanwhile. */
@@ -81,32 +83,42 @@ static void notify(struct peer *peer)
     }
 }
 
-/* Calls back those whose dial has been decided: all when there is a tunnel, else those that this
- * attempt was for. */
-static void wake(struct peer *peer)
+/* Calls back those for whom there is room in a tunnel; the others wait for another one. */
+static void serve_waiters(struct peer *peer)
 {
-    TAILQ_HEAD(, peer_waiter) ripe = TAILQ_HEAD_INITIALIZER(ripe);
-    struct tunnel *tunnel = peer_tunnel(peer);
     struct peer_waiter *waiter;
-    struct peer_waiter *next;
+    struct tunnel *tunnel;
 
-    for (waiter = TAILQ_FIRST(&peer->waiters); waiter; waiter = next) {
-        next = TAILQ_NEXT(waiter, link);
-        if (tunnel || waiter->attempt <= peer->attempts) {
-            TAILQ_REMOVE(&peer->waiters, waiter, link);
-            TAILQ_INSERT_TAIL(&ripe, waiter, link);
-        }
+    while ((waiter = TAILQ_FIRST(&peer->waiters)) && (tunnel = peer_tunnel(peer))) {
+        TAILQ_REMOVE(&peer->waiters, waiter, link);
+        waiter->done(waiter->argument, tunnel);
     }
-    while ((waiter = TAILQ_FIRST(&ripe))) {
-        TAILQ_REMOVE(&ripe, waiter, link);
-        waiter->done(waiter->argument, peer_tunnel(peer));
+    if (waiter) {
+        dial(peer);
     }
+}
+
+/* Calls back those whose dial has failed. Those who came later stand behind them. */
+static void refuse_waiters(struct peer *peer)
+{
+    struct peer_waiter *waiter;
+
+    while ((waiter = TAILQ_FIRST(&peer->waiters)) && waiter->attempt <= peer->attempts) {
+        TAILQ_REMOVE(&peer->waiters, waiter, link);
+        waiter->done(waiter->argument, NULL);
+    }
+}
+
+static void retry_later(struct peer *peer)
+{
+    int64_t pause = pool_backoff(peer->failures, random_below(1000));
+    struct timeval when = {(time_t)(pause / 1000000), (suseconds_t)(pause % 1000000)};
+
+    event_add(peer->retry, &when);
 }
 
 static void attempt_failed(struct peer *peer, enum dial_failure failure, const char *why)
 {
-    struct timeval when;
-    int64_t pause;
     char text[ADDRESS_TEXT_SIZE];
 
     peer->failures++;
@@ -120,11 +132,8 @@ static void attempt_failed(struct peer *peer, enum dial_failure failure, const c
                  LOG_S("detail", why));
     }
     error_set(&peer->why, "%s", why);
-    pause = pool_backoff(peer->failures, random_below(1000));
-    when.tv_sec = (time_t)(pause / 1000000);
-    when.tv_usec = (suseconds_t)(pause % 1000000);
-    event_add(peer->retry, &when);
-    wake(peer);
+    retry_later(peer);
+    refuse_waiters(peer);
     notify(peer);
 }
 
@@ -137,22 +146,48 @@ static void free_if_done(struct peer *peer)
     }
 }
 
+static void there_is_a_tunnel(struct peer *peer)
+{
+    peer->why.text[0] = '\0';
+    serve_waiters(peer);
+    notify(peer);
+}
+
 static void on_tunnel_ready(void *owner, struct tunnel *tunnel)
 {
     struct lane *lane = owner;
     struct peer *peer = lane->peer;
 
     lane->was_ready = true;
+    lane->ready_at = loop_now();
     peer->pending = NULL;
-    peer->failures = 0;
-    peer->why.text[0] = '\0';
     tunnel_log_up(tunnel);
     if (peer->references == 0) {
         tunnel_drain(tunnel);
+    } else if (tunnel_usable(tunnel)) {
+        there_is_a_tunnel(peer);
+    } else {
+        attempt_failed(peer, DIAL_UNREACHABLE, "the target's sidecar takes no streams");
+    }
+}
+
+/* Unless the tunnel has just come: a target that takes tunnels and drops them is not dialled in a
+ * circle. */
+static void take_place_of(struct lane *lane)
+{
+    struct peer *peer = lane->peer;
+
+    if (lane->leaving) {
         return;
     }
-    wake(peer);
-    notify(peer);
+    lane->leaving = true;
+    if (loop_now() - lane->ready_at >= POOL_STEADY_MICROSECONDS) {
+        peer->failures = 0;
+        dial(peer);
+    } else if (!peer->attempt && !peer->pending) {
+        peer->failures++;
+        retry_later(peer);
+    }
 }
 
 static void on_tunnel_draining(void *owner, struct tunnel *tunnel)
@@ -160,8 +195,10 @@ static void on_tunnel_draining(void *owner, struct tunnel *tunnel)
     struct lane *lane = owner;
 
     (void)tunnel;
-    dial(lane->peer);
-    notify(lane->peer);
+    if (lane->was_ready && lane->peer->references > 0) {
+        take_place_of(lane);
+        notify(lane->peer);
+    }
 }
 
 static void on_tunnel_closed(void *owner, struct tunnel *tunnel, const char *reason)
@@ -172,7 +209,6 @@ static void on_tunnel_closed(void *owner, struct tunnel *tunnel, const char *rea
     bool refused = tunnel_refused(tunnel);
 
     LIST_REMOVE(lane, link);
-    free(lane);
     if (was_ready) {
         tunnel_log_down(tunnel, reason);
     } else {
@@ -181,13 +217,14 @@ static void on_tunnel_closed(void *owner, struct tunnel *tunnel, const char *rea
     if (peer->references == 0) {
         free_if_done(peer);
     } else if (was_ready) {
-        dial(peer);
+        take_place_of(lane);
         notify(peer);
     } else {
         /* With TLS 1.3 a target's refusal of our certificate comes after our side of the handshake.
          */
         attempt_failed(peer, refused ? DIAL_REFUSED : DIAL_UNREACHABLE, reason);
     }
+    free(lane);
 }
 
 static void on_request(void *owner, struct tunnel *tunnel, struct stream *stream,
@@ -236,12 +273,30 @@ static void on_dialled(void *argument, struct established *established, enum dia
     peer->pending = lane;
 }
 
+static bool has_its_tunnels(const struct peer *peer)
+{
+    const struct lane *lane;
+    unsigned count = 0;
+
+    LIST_FOREACH (lane, &peer->lanes, link) {
+        count += !lane->leaving;
+    }
+    return count >= POOL_TUNNELS_MAX;
+}
+
 /* Unless one is under way, or there is a usable tunnel. */
 static void dial(struct peer *peer)
 {
+    static const struct timeval at_once = {0, 0};
     struct pool *pool = peer->pool;
 
     if (peer->attempt || peer->pending || peer->references == 0 || peer_tunnel(peer)) {
+        return;
+    }
+    if (has_its_tunnels(peer)) {
+        if (!event_pending(peer->retry, EV_TIMEOUT, NULL)) {
+            event_add(peer->retry, &at_once);
+        }
         return;
     }
     event_del(peer->retry);
@@ -254,9 +309,18 @@ static void dial(struct peer *peer)
 
 static void on_retry(evutil_socket_t fd, short what, void *argument)
 {
+    struct peer *peer = argument;
+
     (void)fd;
     (void)what;
-    dial(argument);
+    if (peer_tunnel(peer)) {
+        there_is_a_tunnel(peer); /* streams have ended, and made room */
+    } else if (has_its_tunnels(peer)) {
+        peer->attempts++;
+        attempt_failed(peer, DIAL_UNREACHABLE, "the target's sidecar takes no more streams");
+    } else {
+        dial(peer);
+    }
 }
 
 struct pool *pool_new(struct loop *loop, struct handshaker *handshaker, struct buffers *buffers,
@@ -353,6 +417,18 @@ struct tunnel *peer_tunnel(struct peer *peer)
         }
     }
     return best;
+}
+
+bool peer_has_tunnel(const struct peer *peer)
+{
+    const struct lane *lane;
+
+    LIST_FOREACH (lane, &peer->lanes, link) {
+        if (lane->was_ready && !lane->leaving) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void peer_wait(struct peer *peer, struct peer_waiter *waiter)

@@ -7,11 +7,19 @@ goes on.
 import time
 
 import pytest
+from h2.settings import SettingCodes
 
 from support.http2 import HEADERS, FakeTarget, accept, frame, respond
 from support.mesh import Usage
 from support.servers import Server
-from support.sockets import connect, ends_in_reset, is_reset_at, read_exactly, read_to_end
+from support.sockets import (
+    connect,
+    ends_in_reset,
+    is_reset_at,
+    read_exactly,
+    read_to_end,
+    reset,
+)
 from support.wait import eventually
 
 # NO_ERROR, and every stream may still be finished: RFC 9113 section 6.8
@@ -19,9 +27,9 @@ GOAWAY = bytes.fromhex("000008" "07" "00" "00000000" "7fffffff" "00000000")
 NOT_FOUND = b"\x8d"  # `:status` 404, RFC 7541 appendix A
 
 
-def _source(lab, answer=None):
+def _source(lab, answer=None, settings=None):
     """shop, connected to a hand-made target; (mesh, target)."""
-    target = lab.add(FakeTarget(lab.port(), lab.authority.identity("mysql"), answer))
+    target = lab.add(FakeTarget(lab.port(), lab.authority.identity("mysql"), answer, settings))
     mesh = lab.mesh(target.port, start=False)
     mesh.source_settings["connections"][0]["address"] = target.address
     mesh.start_source()
@@ -62,6 +70,10 @@ def _place_of(target, exchange):
         for stream, found in list(session.exchanges.items())
         if found is exchange
     )
+
+
+def _reset_probe(session, stream, _headers):
+    session.h2.reset_stream(stream, 8)
 
 
 def test_request_says_who_and_where(lab):
@@ -227,6 +239,57 @@ def test_goaway_moves_new_streams_to_a_new_tunnel(lab):
                 ),
                 what="the second stream is on another tunnel",
             )
+
+
+@pytest.mark.parametrize(
+    "probed", [pytest.param(lambda *_: None, id="silence"), pytest.param(_reset_probe, id="reset")]
+)
+def test_probe_without_an_answer_is_a_failure(lab, probed):
+    # no state sticks: it is neither ESTABLISHED nor WAITING for ever
+    mesh, _ = _source(lab, probed)
+    failed = mesh.source.wait_status("FAILED", "unreachable", timeout=20)
+    assert failed["detail"]
+
+
+def test_target_that_drops_every_tunnel_is_not_dialled_in_a_circle(lab):
+    def drop(session, _stream, _headers):
+        session.ended = True
+
+    mesh, target = _source(lab, drop)
+    eventually(lambda: target.sessions, what="the first tunnel")
+    time.sleep(3)
+    # two workers; at first after 0.1 s, then twice as long each time, up to 1 s
+    assert len(target.sessions) <= 2 * 12
+    assert mesh.source.outbound()["status"] != "ESTABLISHED"
+
+
+def test_target_without_room_for_a_stream_gets_no_tunnels_without_end(lab):
+    mesh, target = _source(lab, settings={SettingCodes.MAX_CONCURRENT_STREAMS: 0})
+    mesh.source.wait_status("FAILED", "unreachable")
+    for _ in range(30):
+        assert is_reset_at(mesh.port)
+    assert 16 <= len(target.sessions) <= 2 * 16
+    assert mesh.source.outbound()["reason"] == "unreachable"
+
+
+def test_target_with_room_for_one_stream_gets_more_tunnels(lab):
+    mesh, target = _source(lab, settings={SettingCodes.MAX_CONCURRENT_STREAMS: 1})
+    mesh.wait_established()
+    clients = [mesh.connect() for _ in range(10)]
+    for client in clients:
+        client.sendall(b"x")
+    eventually(
+        lambda: sum(
+            exchange.data == b"x"
+            for session in list(target.sessions)
+            for exchange in list(session.exchanges.values())
+        )
+        == len(clients),
+        what="each stream has a tunnel of its own",
+    )
+    for client in clients:
+        reset(client)
+    mesh.wait_established()
 
 
 def test_handshake_that_never_ends_is_given_up(lab):

@@ -1,6 +1,7 @@
 """Hand-driven HTTP/2 over mutual TLS: peers that do what a sidecar never would."""
 
 import collections
+import contextlib
 import ssl
 import struct
 import time
@@ -105,7 +106,8 @@ class Session:
             )
         )
         if settings:
-            self.h2.update_settings(settings)
+            # the first word, not a second one behind the library's own
+            self.h2.local_settings = h2.settings.Settings(client=client, initial_values=settings)
         self.h2.initiate_connection()
         self.flush()
 
@@ -278,14 +280,15 @@ class FakeTarget(Server):
     """A tunnel port that answers as it is told to.
 
     `answer(session, stream, headers)` is called for each request; by default all are accepted. What
-    comes on an
-    accepted stream is kept in its Exchange; `sessions` are all that have come so far.
+    comes on an accepted stream is kept in its Exchange; `sessions` are all that have come so far.
+    `settings` are HTTP/2's.
     """
 
-    def __init__(self, port, identity, answer=None):
+    def __init__(self, port, identity, answer=None, settings=None):
         self.sessions = []
         self.refused = 0  # handshakes that came to nothing
         self._answer = answer or accept
+        self._settings = settings
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(identity.certificate, identity.key)
         self._context.load_verify_locations(identity.ca)
@@ -296,12 +299,13 @@ class FakeTarget(Server):
     def serve(self, sock):
         try:
             tls = self._context.wrap_socket(sock, server_side=True)
-            session = Session(tls, False)
+            session = Session(tls, False, self._settings)
         except OSError:
             self.refused += 1
             return
         self.sessions.append(session)
-        with tls:
+        # to the library a connection is over with a GOAWAY, to those at its ends it is not
+        with tls, contextlib.suppress(h2.exceptions.ProtocolError):
             while not session.ended:
                 session.run_posted()
                 for event in session.pump():

@@ -14,6 +14,10 @@
 
 #define POOL_BACKOFF_MIN_MICROSECONDS 100000
 #define POOL_BACKOFF_MAX_MICROSECONDS 1000000
+/* A tunnel that ends sooner than this counts as a failure of its dial. */
+#define POOL_STEADY_MICROSECONDS 1000000
+/* To one peer, those that drain aside: a target that lets one stream into each gets no more. */
+#define POOL_TUNNELS_MAX 16
 
 struct pool;
 struct peer;
@@ -50,6 +54,9 @@ void peer_release(struct peer *peer, struct peer_observer *observer);
 
 /* The usable tunnel with the fewest streams, or NULL. */
 struct tunnel *peer_tunnel(struct peer *peer);
+
+/* Is there a tunnel that could be used if it were not full? */
+bool peer_has_tunnel(const struct peer *peer);
 
 /* Waits for one; `waiter` is the caller's and must stay until it is called or cancelled. */
 void peer_wait(struct peer *peer, struct peer_waiter *waiter);
