@@ -537,7 +537,9 @@ void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound,
 
 void relay_cut(struct relay *relay, const char *reason)
 {
-    relay->reason = reason;
+    if (!relay->reason) {
+        relay->reason = reason;
+    }
     relay->refused = NULL;
     if (relay->stream) {
         stream_cancel(relay->stream);

@@ -83,7 +83,8 @@ void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound,
  * unanswered go on. */
 void relay_disown(struct relay_set *set, const void *argument);
 
-/* Resets both sides; `reason` is a constant for the log. */
+/* Resets both sides; `reason` is a constant for the log. One that is being cut already keeps its
+ * first reason. */
 void relay_cut(struct relay *relay, const char *reason);
 
 const struct relay_wire *relay_wire(const struct relay *relay);
