@@ -60,8 +60,11 @@ def test_removed_outbound_listens_no_more(lab):
     mesh.source_settings["connections"].append(
         {**mesh.source_settings["connections"][0], "outbound": "cache"}
     )
+    mesh.target_settings["allow"].append(
+        {**mesh.target_settings["allow"][0], "outbound": "cache"}
+    )
     mesh.start()
-    connect(port).close()
+    ask(port)
     source = _changed(mesh.source_settings)
     source["outbounds"].pop()
     source["connections"].pop()
