@@ -487,6 +487,42 @@ static void gives_a_dead_peer_up(void **state)
     world_free(&world);
 }
 
+/* ---- keys ---- */
+
+static void changes_its_key_or_gives_way(void **state)
+{
+    struct world world;
+    struct endpoint client = {.to_say = 8 << 20, .then = THEN_END, .takes = FOREVER};
+    const struct record *record;
+    bool changes;
+    bool gives_way;
+
+    (void)state;
+    world_make(&world, NULL);
+    record = world.sides[0].tunnel->established->record;
+    changes = record->engine->control &&
+              strcmp(world.sides[0].tunnel->established->version, "TLSv1.3") == 0;
+    gives_way = record->engine->spent && !changes;
+    for (int side = 0; side < 2; side++)
+        world.sides[side].tunnel->established->record->key_limit = 50;
+    world.pattern.to_say = 8 << 20;
+    world.pattern.then = THEN_END;
+    world_connect(&world, &client);
+    world_turn_until_closed(&world, &client, &world.served[0]);
+    assert_int_equal(client.end, STREAM_FINISHED);
+    assert_int_equal(world.served[0].end, STREAM_FINISHED);
+    assert_int_equal(client.heard, 8 << 20);
+    assert_int_equal(world.served[0].heard, 8 << 20);
+    assert_false(client.wrong);
+    if (gives_way)
+        assert_true(world.sides[0].draining);
+    else if (changes)
+        assert_true(tunnel_usable(world.sides[0].tunnel));
+    else
+        print_message("skipped: the engine %s does not count records\n", record->engine->name);
+    world_free(&world);
+}
+
 /* ---- many ---- */
 
 static void carries_streams_one_after_another_without_growing(void **state)
@@ -662,6 +698,7 @@ int main(void)
         cmocka_unit_test(ends_on_what_is_no_http),
         cmocka_unit_test(asks_a_silent_peer_for_a_sign_of_life),
         cmocka_unit_test(gives_a_dead_peer_up),
+        cmocka_unit_test(changes_its_key_or_gives_way),
         cmocka_unit_test(carries_streams_one_after_another_without_growing),
         cmocka_unit_test(keeps_idle_streams_for_little),
         cmocka_unit_test(takes_as_many_streams_as_it_may),
