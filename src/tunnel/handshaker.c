@@ -159,6 +159,14 @@ static void log_stranger_refused(struct job *job, const struct error *why)
     }
 }
 
+static void job_wait(struct job *job, short what)
+{
+    event_del(job->ready);
+    event_assign(job->ready, loop_base(job->thread->loop), job->fd, what,
+                 event_get_callback(job->ready), job);
+    event_add(job->ready, NULL);
+}
+
 /* Closing a socket with unread input makes a reset, and a reset may overtake the alert that tells
  * the peer why. So only our side is shut, and what comes is thrown away for a moment. */
 static void job_linger(struct job *job)
@@ -174,6 +182,7 @@ static void job_linger(struct job *job)
     job->handshake = NULL;
     shutdown(job->fd, SHUT_WR);
     event_add(job->deadline, &patience);
+    job_wait(job, EV_READ);
 }
 
 static void job_failed(struct job *job, enum dial_failure failure, const struct error *why)
@@ -225,14 +234,6 @@ static void job_done(struct job *job)
         owner->accepted(owner->argument, established);
     }
     job_free(job);
-}
-
-static void job_wait(struct job *job, short what)
-{
-    event_del(job->ready);
-    event_assign(job->ready, loop_base(job->thread->loop), job->fd, what,
-                 event_get_callback(job->ready), job);
-    event_add(job->ready, NULL);
 }
 
 static void job_shake(struct job *job)

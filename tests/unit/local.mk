@@ -71,8 +71,12 @@ unit_tests += tests/unit/test_record
 tests_unit_test_record_LDADD = $(support_library) $(tls_libs) $(CMOCKA_LIBS)
 
 # tunnel
+unit_tests += tests/unit/test_blocks
+tests_unit_test_blocks_LDADD = $(tunnel_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_buffers
 tests_unit_test_buffers_LDADD = $(support_library) $(tunnel_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_handshaker
+tests_unit_test_handshaker_LDADD = $(support_library) $(tunnel_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_request
 tests_unit_test_request_LDADD = $(tunnel_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_sender
