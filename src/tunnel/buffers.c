@@ -12,11 +12,15 @@ struct buffers {
     struct packet *packets;
     struct receive_buffer *receive;
     unsigned packet_count, receive_count;
+    struct blocks *blocks;
 };
 
 struct buffers *buffers_new(void)
 {
-    return memory_zalloc(sizeof(struct buffers));
+    struct buffers *buffers = memory_zalloc(sizeof *buffers);
+
+    buffers->blocks = blocks_new();
+    return buffers;
 }
 
 void buffers_free(struct buffers *buffers)
@@ -34,7 +38,13 @@ void buffers_free(struct buffers *buffers)
         buffers->receive = buffer->next;
         free(buffer);
     }
+    blocks_free(buffers->blocks);
     free(buffers);
+}
+
+struct blocks *buffers_blocks(struct buffers *buffers)
+{
+    return buffers->blocks;
 }
 
 struct packet *buffers_take_packet(struct buffers *buffers)

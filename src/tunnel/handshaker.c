@@ -62,7 +62,7 @@ struct thread {
     struct loop *loop;
     struct tls_context *context;
     struct job_list jobs;
-    unsigned strangers;
+    unsigned strangers; /* jobs that are nobody's dial */
     bool stopping; /* what still comes is turned away */
     struct rate_limit log_limit;
 };
@@ -131,7 +131,7 @@ static void dial_failed(struct dial *dial, enum dial_failure failure, const stru
 static void job_free(struct job *job)
 {
     TAILQ_REMOVE(&job->thread->jobs, job, link);
-    if (!job->dial && job->state != JOB_LINGERING) {
+    if (!job->dial) {
         job->thread->strangers--;
     }
     if (job->ready) {
@@ -173,10 +173,10 @@ static void job_linger(struct job *job)
 {
     static const struct timeval patience = {LINGER_SECONDS, 0};
 
-    if (!job->dial) {
-        job->thread->strangers--;
+    if (job->dial) {
+        job->dial = NULL;
+        job->thread->strangers++;
     }
-    job->dial = NULL;
     job->state = JOB_LINGERING;
     handshake_free(job->handshake);
     job->handshake = NULL;
@@ -375,8 +375,20 @@ static struct job *job_new(struct thread *thread, int fd, struct dial *dial)
 
 /* ---- strangers ---- */
 
-/* The oldest that has not proved who it is gives way, so that silent ones cannot keep others out.
- */
+static struct job *oldest_stranger(struct thread *thread, bool lingering)
+{
+    struct job *job;
+
+    TAILQ_FOREACH (job, &thread->jobs, link) {
+        if (!job->dial && (job->state == JOB_LINGERING) == lingering) {
+            return job;
+        }
+    }
+    return NULL;
+}
+
+/* The oldest gives way, so that silent ones cannot keep others out: first of those who only have to
+ * read why they were refused. */
 static void make_room(struct thread *thread)
 {
     struct error err = ERROR_INIT;
@@ -385,16 +397,13 @@ static void make_room(struct thread *thread)
     if (thread->strangers < HANDSHAKER_STRANGERS_MAX) {
         return;
     }
-    TAILQ_FOREACH (job, &thread->jobs, link) {
-        if (!job->dial && job->state != JOB_LINGERING) {
-            error_set(
-                &err,
-                "it had not finished the TLS handshake when newer connections needed its place");
-            log_stranger_refused(job, &err);
-            job_free(job);
-            return;
-        }
+    job = oldest_stranger(thread, true);
+    if (!job) {
+        job = oldest_stranger(thread, false);
+        error_set(&err, "it had not finished the TLS handshake when newer ones needed its place");
+        log_stranger_refused(job, &err);
     }
+    job_free(job);
 }
 
 static void take_stranger(void *argument)

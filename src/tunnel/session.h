@@ -8,6 +8,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "appnet/tunnel/tunnel.h"
+#include "holding.h"
 #include "sender.h"
 
 #define REASON_SIZE 64
@@ -69,14 +70,14 @@ struct stream {
     struct tunnel *tunnel;
     const struct stream_handlers *handlers; /* NULL: nobody listens (any more) */
     void *endpoint;
-    uint8_t *held; /* bytes that the endpoint has not taken, or NULL */
-    size_t held_begin, held_end, held_size;
+    struct buffers *buffers; /* the thread's: they outlive the tunnel */
+    struct holding held;     /* bytes that the endpoint has not taken */
     int32_t id;
     int32_t window;
     int64_t since_growth; /* bytes that came since the window was what it is */
     enum stream_end end;  /* what to tell when it is over */
     uint32_t reset_code;
-    bool in_session;      /* nghttp2 knows it */
+    bool in_session; /* nghttp2 knows it */
     bool probe;
     bool answered;      /* client: the answer came; server: it is given */
     bool peer_finished; /* END_STREAM has come */
@@ -85,7 +86,7 @@ struct stream {
     bool head_due;  /* server: our answer has not left yet */
     bool reset_due; /* to follow it, with reset_code */
     bool pushing;   /* the endpoint is being given what was held */
-    bool doomed; /* cancelled or refused: what still comes is thrown away */
+    bool doomed;    /* cancelled or refused: what still comes is thrown away */
 };
 
 struct stream *stream_new(struct tunnel *tunnel, int32_t id, bool probe);

@@ -7,8 +7,6 @@
 #include "session.h"
 
 #define FRAME_HEADER_SIZE 9
-/* What a stream that is held first asks memory for. */
-#define HELD_MIN 4096
 
 struct stream *stream_new(struct tunnel *tunnel, int32_t id, bool probe)
 {
@@ -16,6 +14,7 @@ struct stream *stream_new(struct tunnel *tunnel, int32_t id, bool probe)
 
     if (stream) {
         stream->tunnel = tunnel;
+        stream->buffers = tunnel->buffers;
         stream->id = id;
         stream->probe = probe;
         stream->window = STREAM_WINDOW_MIN;
@@ -42,11 +41,14 @@ static void detach(struct stream *stream)
     }
 }
 
+static bool is_held(const struct stream *stream)
+{
+    return stream->held.first != NULL;
+}
+
 static void drop_held(struct stream *stream)
 {
-    free(stream->held);
-    stream->held = NULL;
-    stream->held_begin = stream->held_end = stream->held_size = 0;
+    holding_clear(&stream->held, stream->buffers);
 }
 
 /* The one end of every stream. */
@@ -199,40 +201,13 @@ static void consumed(struct stream *stream, size_t size)
     }
 }
 
-static bool hold(struct stream *stream, const uint8_t *data, size_t size)
-{
-    size_t length = stream->held_end - stream->held_begin;
-
-    if (stream->held_begin > 0 && stream->held_size - stream->held_end < size) {
-        memmove(stream->held, stream->held + stream->held_begin, length);
-        stream->held_begin = 0;
-        stream->held_end = length;
-    }
-    if (stream->held_size - stream->held_end < size) {
-        size_t larger = stream->held_size ? stream->held_size * 2 : HELD_MIN;
-        uint8_t *grown;
-        while (larger < length + size) {
-            larger *= 2;
-        }
-        grown = realloc(stream->held, larger);
-        if (!grown) {
-            return false;
-        }
-        stream->held = grown;
-        stream->held_size = larger;
-    }
-    memcpy(stream->held + stream->held_end, data, size);
-    stream->held_end += size;
-    return true;
-}
-
 /* A reader that has taken a whole window and left nothing lying may be sent twice as much. */
 static void grow_window(struct stream *stream, size_t size)
 {
     struct tunnel *tunnel = stream->tunnel;
 
     stream->since_growth += (int64_t)size;
-    if (stream->since_growth < stream->window || stream->held ||
+    if (stream->since_growth < stream->window || is_held(stream) ||
         stream->window >= STREAM_WINDOW_MAX || tunnel->grown + stream->window > TUNNEL_GROWTH_MAX) {
         return;
     }
@@ -249,7 +224,8 @@ static bool hold_rest(struct stream *stream, const struct gathered *gathered, si
         const struct iovec *part = &gathered->parts[i];
         if (taken >= part->iov_len) {
             taken -= part->iov_len;
-        } else if (!hold(stream, (const uint8_t *)part->iov_base + taken, part->iov_len - taken)) {
+        } else if (!holding_add(&stream->held, stream->buffers,
+                                (const uint8_t *)part->iov_base + taken, part->iov_len - taken)) {
             return false;
         } else {
             taken = 0;
@@ -268,7 +244,7 @@ void stream_hand_over(struct tunnel *tunnel)
     if (!stream || stream->doomed) {
         return;
     }
-    if (!stream->held) {
+    if (!is_held(stream)) {
         taken = stream->handlers->push(stream->endpoint, gathered->parts, gathered->count,
                                        gathered->size);
     }
@@ -304,7 +280,7 @@ void stream_data(struct stream *stream, const uint8_t *data, size_t size)
 
 static void tell_finish(struct stream *stream)
 {
-    if (stream->peer_finished && !stream->held && !stream->told_finish && !stream->doomed &&
+    if (stream->peer_finished && !is_held(stream) && !stream->told_finish && !stream->doomed &&
         stream->handlers) {
         stream->told_finish = true;
         stream->handlers->finish(stream->endpoint);
@@ -320,29 +296,40 @@ void stream_end_of_data(struct stream *stream)
     tell_finish(stream);
 }
 
-void stream_push_ready(struct stream *stream)
+/* Gives what is held until the endpoint takes no more; false: the stream was cancelled meanwhile.
+ */
+static bool give_held(struct stream *stream)
 {
-    if (stream->held && !stream->doomed) {
-        const struct iovec part = {.iov_base = stream->held + stream->held_begin,
-                                   .iov_len = stream->held_end - stream->held_begin};
-        size_t taken;
+    struct iovec parts[STREAM_PARTS_MAX];
+    size_t size = 0;
+    size_t taken = 0;
+
+    while (is_held(stream) && taken == size) {
+        unsigned count = holding_parts(&stream->held, parts, STREAM_PARTS_MAX, &size);
         stream->pushing = true;
-        taken = stream->handlers->push(stream->endpoint, &part, 1, part.iov_len);
+        taken = stream->handlers->push(stream->endpoint, parts, count, size);
         stream->pushing = false;
         if (stream->doomed) {
+            return false;
+        }
+        holding_taken(&stream->held, stream->buffers, taken);
+        consumed(stream, taken);
+    }
+    return true;
+}
+
+void stream_push_ready(struct stream *stream)
+{
+    if (is_held(stream) && !stream->doomed) {
+        if (!give_held(stream)) {
             if (!stream->in_session) {
                 done(stream, STREAM_CANCELLED);
             }
             return;
         }
-        stream->held_begin += taken;
-        if (stream->held_begin == stream->held_end) {
-            drop_held(stream);
-        }
-        consumed(stream, taken);
         tell_finish(stream);
     }
-    if (!stream->held && !stream->in_session) {
+    if (!is_held(stream) && !stream->in_session) {
         done(stream, STREAM_FINISHED);
     }
 }
@@ -373,7 +360,7 @@ void stream_left_session(struct stream *stream, uint32_t error_code)
         done(stream, stream->end);
     } else if (error_code == NGHTTP2_NO_ERROR && (complete || stream->probe)) {
         /* What is held is still owed to the endpoint. */
-        if (!stream->held) {
+        if (!is_held(stream)) {
             done(stream, STREAM_FINISHED);
         }
     } else {

@@ -548,6 +548,7 @@ static int make_session(struct tunnel *tunnel)
 {
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_option *option = NULL;
+    nghttp2_mem mem = blocks_mem(buffers_blocks(tunnel->buffers));
     int rc = -1;
 
     if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0) {
@@ -567,8 +568,8 @@ static int make_session(struct tunnel *tunnel)
     nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESETS_PER_SECOND);
 #endif
     rc = tunnel->established->is_client
-             ? nghttp2_session_client_new2(&tunnel->session, callbacks, tunnel, option)
-             : nghttp2_session_server_new2(&tunnel->session, callbacks, tunnel, option);
+             ? nghttp2_session_client_new3(&tunnel->session, callbacks, tunnel, option, &mem)
+             : nghttp2_session_server_new3(&tunnel->session, callbacks, tunnel, option, &mem);
 out:
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);

@@ -1,7 +1,13 @@
 """Two sidecars and the wire between them."""
 
+import os
+
 from . import sockets
 from .wait import eventually
+
+
+# Event loops of each sidecar, where a test does not say.
+WORKERS = int(os.environ.get("APPNET_TEST_WORKERS", "2"))
 
 
 class Mesh:
@@ -11,7 +17,7 @@ class Mesh:
     """
 
     def __init__(
-        self, lab, application_port, *, form="conf", workers=2, drain_timeout=5, start=True
+        self, lab, application_port, *, form="conf", workers=WORKERS, drain_timeout=5, start=True
     ):
         self._lab = lab
         self._form = form

@@ -1,4 +1,4 @@
-/* The large buffers of one thread: taken while bytes are in them, given back and used again after.
+/* The buffers of one thread: taken while bytes are in them, given back and used again after.
  * So an idle tunnel holds none, and traffic in its steady state allocates none. */
 #ifndef APPNET_TUNNEL_BUFFERS_H
 #define APPNET_TUNNEL_BUFFERS_H
@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 
 #include "appnet/tls/record.h"
+#include "appnet/tunnel/blocks.h"
 
 /* One recv takes this much: sixteen records of the largest size. */
 #define RECEIVE_BUFFER_SIZE ((size_t)16 * RECORD_WIRE_MAX)
@@ -37,5 +38,8 @@ struct packet *buffers_take_packet(struct buffers *buffers);
 void buffers_give_packet(struct buffers *buffers, struct packet *packet);
 struct receive_buffer *buffers_take_receive(struct buffers *buffers);
 void buffers_give_receive(struct buffers *buffers, struct receive_buffer *buffer);
+
+/* Small blocks, for nghttp2. */
+struct blocks *buffers_blocks(struct buffers *buffers);
 
 #endif

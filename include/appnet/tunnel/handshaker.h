@@ -14,7 +14,8 @@
 
 /* From connecting (or accepting) to the end of the handshake. */
 #define HANDSHAKER_DEADLINE_SECONDS 10
-/* Handshakes of strangers that one thread keeps at a time; the oldest gives way. */
+/* Strangers, in their handshakes or refused and reading why, that one thread keeps at a time; the
+ * oldest gives way. */
 #define HANDSHAKER_STRANGERS_MAX 512
 
 struct handshaker;
