@@ -63,7 +63,7 @@ struct thread {
     struct tls_context *context;
     struct job_list jobs;
     unsigned strangers; /* jobs that are nobody's dial */
-    bool stopping; /* what still comes is turned away */
+    bool stopping;      /* what still comes is turned away */
     struct rate_limit log_limit;
 };
 

@@ -18,6 +18,7 @@ from support.wait import eventually
 
 HANDSHAKE = 15.0  # seconds until a silent connection is dropped (10), and some more
 SILENT = 300
+LINGERING = 512  # strangers that one handshake thread keeps
 
 
 @pytest.fixture(name="mesh")
@@ -51,6 +52,25 @@ def test_garbage_is_refused(mesh, data):
     assert line["detail"]
     mesh.ask()
     usage.wait_unchanged()
+
+
+def test_refused_connections_hold_few_descriptors(mesh):
+    # each may read for a second why it was refused, but only so many at a time
+    usage = Usage(mesh.target)
+    before = mesh.target.descriptors()
+    most = 0
+    refused = []
+    for _ in range(3 * LINGERING):
+        sock = connect(mesh.tunnel_port)
+        sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        refused.append(sock)
+        if len(refused) % 100 == 0:
+            most = max(most, mesh.target.descriptors())
+    assert most - before < 2 * LINGERING + 100  # two workers, two handshake threads
+    mesh.ask()
+    usage.wait_unchanged()
+    for sock in refused:
+        sock.close()
 
 
 def test_connection_that_closes_at_once_leaves_nothing(mesh):
