@@ -14,6 +14,7 @@ struct guest {
     struct tunnel *tunnel;
     char peer[NAME_SIZE];
     struct rate_limit lines; /* of refusals in the log */
+    bool is_up;
 };
 
 struct inbound_set {
@@ -29,6 +30,7 @@ static void on_ready(void *owner, struct tunnel *tunnel)
 {
     struct guest *guest = owner;
 
+    guest->is_up = true;
     tunnel_log_up(tunnel);
     if (guest->set->draining) {
         tunnel_drain(tunnel);
@@ -65,11 +67,26 @@ static void on_draining(void *owner, struct tunnel *tunnel)
     (void)tunnel;
 }
 
+/* It has proved who it is, but then did not begin to speak HTTP/2. */
+static void log_unready(const struct tunnel *tunnel, const char *reason)
+{
+    struct tunnel_info info;
+
+    tunnel_describe(tunnel, &info);
+    log_warn("tunnel refused", LOG_S("side", "target"), LOG_S("address", info.address),
+             LOG_S("peer", info.peer), LOG_S("reason", REASON_UNREACHABLE),
+             LOG_S("detail", reason));
+}
+
 static void on_closed(void *owner, struct tunnel *tunnel, const char *reason)
 {
     struct guest *guest = owner;
 
-    tunnel_log_down(tunnel, reason);
+    if (guest->is_up) {
+        tunnel_log_down(tunnel, reason);
+    } else {
+        log_unready(tunnel, reason);
+    }
     LIST_REMOVE(guest, link);
     free(guest);
 }
@@ -98,7 +115,9 @@ void inbound_set_free(struct inbound_set *set)
     }
     while ((guest = LIST_FIRST(&set->guests))) {
         LIST_REMOVE(guest, link);
-        tunnel_log_down(guest->tunnel, "stopped");
+        if (guest->is_up) {
+            tunnel_log_down(guest->tunnel, "stopped");
+        }
         tunnel_free(guest->tunnel);
         free(guest);
     }

@@ -397,20 +397,27 @@ static void release(struct tunnel *tunnel)
     free(tunnel);
 }
 
+/* What can still be sent: resets, or a GOAWAY that explains; then the TLS farewell. */
+static void say_last_words(struct tunnel *tunnel)
+{
+    struct error ignored;
+
+    event_del(tunnel->readable);
+    if (tunnel->blocked) {
+        return;
+    }
+    nghttp2_session_send(tunnel->session);
+    if (sender_flush(&tunnel->sender, &ignored) == SENDER_EMPTY) {
+        sender_farewell(&tunnel->sender);
+    }
+}
+
 /* The one end of a tunnel that its owner hears of. */
 static void end(struct tunnel *tunnel)
 {
     struct stream *stream;
 
-    event_del(tunnel->readable);
-    /* A GOAWAY that explains may still be waiting; then the TLS farewell. */
-    if (!tunnel->blocked) {
-        struct error ignored;
-        nghttp2_session_send(tunnel->session);
-        if (sender_flush(&tunnel->sender, &ignored) == SENDER_EMPTY) {
-            sender_farewell(&tunnel->sender);
-        }
-    }
+    say_last_words(tunnel);
     while ((stream = LIST_FIRST(&tunnel->streams))) {
         stream_lost(stream);
     }
@@ -711,6 +718,7 @@ void tunnel_close(struct tunnel *tunnel, const char *reason)
 void tunnel_free(struct tunnel *tunnel)
 {
     if (tunnel) {
+        say_last_words(tunnel);
         release(tunnel);
     }
 }

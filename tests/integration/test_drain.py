@@ -149,6 +149,10 @@ def test_second_sigterm_ends_at_once(mesh, side):
         sidecar.check_end(sidecar.wait())
         assert time.monotonic() - begin < 5 * SLOW  # the deadline is 25 s
         assert ends_in_reset(client)
+    # and it has said good-bye: nothing was just lost
+    other = mesh.source if side == "target" else mesh.target
+    assert other.wait_log("stream closed")["reason"] == "peer-reset"
+    assert other.wait_log("tunnel down")["reason"] in ("drained", "the peer closed the tunnel")
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
