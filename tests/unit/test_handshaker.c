@@ -15,6 +15,7 @@
 #include "appnet/base/memory.h"
 #include "support.h"
 #include "tls_support.h"
+#include "tunnel_support.h"
 
 #define MANY 60
 
@@ -78,30 +79,14 @@ static bool is_answered(void *argument)
     return answer->count > 0;
 }
 
-static struct handshaker *new_handshaker(unsigned threads, const char *instance)
-{
-    struct identity *identity = support_identity("ca", instance);
-    struct error err = ERROR_INIT;
-    struct handshaker *handshaker = handshaker_new(threads, NULL, &err);
-
-    if (!handshaker || handshaker_set_identity(handshaker, identity, &err) != 0)
-        fail_msg("%s", err.text);
-    identity_free(identity);
-    return handshaker;
-}
-
 static void scene_make(struct scene *scene, unsigned threads)
 {
-    int fd;
-
     memset(scene, 0, sizeof(*scene));
     scene->loop = loop_new("test", NULL);
     assert_non_null(scene->loop);
-    scene->source = new_handshaker(threads, "web");
-    scene->target = new_handshaker(threads, "db");
-    fd = support_listen(&scene->address);
-    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-    assert_int_equal(handshaker_listen(scene->target, fd, on_accepted, scene, NULL), 0);
+    scene->source = support_handshaker(threads, "web");
+    scene->target = support_handshaker(threads, "db");
+    support_handshaker_listen(scene->target, &scene->address, on_accepted, scene);
 }
 
 static void scene_free(struct scene *scene)

@@ -1,5 +1,6 @@
 #include "tunnel_support.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,6 +39,28 @@ void support_established(struct established *ends[2], const struct record_engine
     }
     tls_context_unref(client);
     tls_context_unref(server);
+}
+
+struct handshaker *support_handshaker(unsigned threads, const char *instance)
+{
+    struct identity *identity = support_identity("ca", instance);
+    struct error err = ERROR_INIT;
+    struct handshaker *handshaker = handshaker_new(threads, NULL, &err);
+
+    if (!handshaker || handshaker_set_identity(handshaker, identity, &err) != 0)
+        fail_msg("%s", err.text);
+    identity_free(identity);
+    return handshaker;
+}
+
+void support_handshaker_listen(struct handshaker *handshaker, struct address *out,
+                               void (*accepted)(void *argument, struct established *established),
+                               void *argument)
+{
+    int fd = support_listen(out);
+
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+    assert_int_equal(handshaker_listen(handshaker, fd, accepted, argument, NULL), 0);
 }
 
 /* ---- endpoints ---- */

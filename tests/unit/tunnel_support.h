@@ -11,6 +11,14 @@ struct event_base;
  * the best there is, or `engine`. */
 void support_established(struct established *ends[2], const struct record_engine *engine);
 
+/* With an identity of that instance. */
+struct handshaker *support_handshaker(unsigned threads, const char *instance);
+
+/* Accepts on a free port of 127.0.0.1. */
+void support_handshaker_listen(struct handshaker *handshaker, struct address *out,
+                               void (*accepted)(void *argument, struct established *established),
+                               void *argument);
+
 /* ---- an application at the end of a stream ---- */
 
 #define FOREVER UINT64_MAX
