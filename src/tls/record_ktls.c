@@ -1,5 +1,6 @@
 /* The engine of kernels that have TLS in their sockets (Documentation/networking/tls.rst):
  * plaintext goes to and comes from the socket, and the kernel seals and opens. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include <linux/tls.h>
+#include <mbedtls/version.h>
 
 #include "after.h"
 #include "appnet/base/memory.h"
@@ -35,27 +37,53 @@ struct ktls_record {
     int alert;
 };
 
-/* A socket that is not connected is refused, but differently if the kernel knows the name. */
 static bool kernel_knows;
+static bool kernel_changes_keys;
 
+/* Before 6.14 a kernel takes one key each way and no other, so in TLS 1.3 the peer's first
+ * KeyUpdate would end the tunnel. Only a connected socket shows it; nobody needs to accept the
+ * connection. */
+static bool takes_two_keys(int fd, int listener)
+{
+    struct tls12_crypto_info_aes_gcm_128 any = {
+        .info = {.version = TLS_1_3_VERSION, .cipher_type = TLS_CIPHER_AES_GCM_128}};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+
+    return bind(listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(listener, 1) == 0 &&
+           getsockname(listener, (struct sockaddr *)&at, &size) == 0 &&
+           connect(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
+           setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof "tls") == 0 &&
+           setsockopt(fd, SOL_TLS, TLS_RX, &any, sizeof any) == 0 &&
+           setsockopt(fd, SOL_TLS, TLS_RX, &any, sizeof any) == 0;
+}
+
+/* A socket that is not connected is refused, but differently if the kernel knows the name. */
 static void ask_kernel(void)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     kernel_knows = fd >= 0 && (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof "tls") == 0 ||
                                errno == ENOTCONN);
+    kernel_changes_keys = kernel_knows && listener >= 0 && takes_two_keys(fd, listener);
     if (fd >= 0) {
         close(fd);
+    }
+    if (listener >= 0) {
+        close(listener);
     }
 }
 
 static bool usable(const struct tls_session *session)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    bool changes_keys = session ? session->keys.version == TLS_VERSION_13
+                                : MBEDTLS_VERSION_MAJOR >= 3; /* what sessions usually are */
 
-    (void)session; /* the kernel knows all our ciphers since it knows any */
+    /* The kernel knows all our ciphers since it knows any. */
     pthread_once(&once, ask_kernel);
-    return kernel_knows;
+    return changes_keys ? kernel_changes_keys : kernel_knows;
 }
 
 /* The kernel's structures differ by cipher only in the lengths of their parts. */
@@ -176,8 +204,12 @@ static enum record_result open_record(struct record *base, uint8_t *data, size_t
     *plain = data;
     *length = 0;
     if (record->type == TLS_CONTENT_DATA && record->after.header_used == 0) {
+        /* The kernel gives the data of many records at once; callers expect no more than one's. */
+        if (size > RECORD_PLAINTEXT_MAX) {
+            *taken = RECORD_PLAINTEXT_MAX;
+        }
         after_data(&record->after);
-        *length = size;
+        *length = *taken;
         return RECORD_OPENED;
     }
     switch (after_take(&record->after, record->keys.version, record->type, data, size, err)) {
