@@ -128,8 +128,14 @@ def test_client_that_resets_while_its_last_bytes_are_held(lab):
         client = mesh.connect(receive_buffer=4096)
         client.shutdown(socket.SHUT_WR)
         clients.append(client)
-    time.sleep(1)
-    assert mesh.source.open_streams() > mesh.target.open_streams(), "nothing is held"
+
+    def held():
+        before = [sidecar.open_streams() for sidecar in mesh.sidecars]
+        time.sleep(0.5)
+        after = [sidecar.open_streams() for sidecar in mesh.sidecars]
+        return before == after and after[0] > after[1]
+
+    eventually(held, what="all stands still, and the source holds what the target is done with")
     for client in clients:
         reset(client)
     usage.wait_unchanged()
