@@ -7,6 +7,7 @@ support_library = tests/unit/libsupport.a
 tests_unit_libsupport_a_SOURCES = \
 	tests/unit/forger.h tests/unit/forger.c \
 	tests/unit/record_support.h tests/unit/record_support.c \
+	tests/unit/sidecar_support.h tests/unit/sidecar_support.c \
 	tests/unit/support.h tests/unit/support.c \
 	tests/unit/tls_support.h tests/unit/tls_support.c \
 	tests/unit/tunnel_support.h tests/unit/tunnel_support.c
@@ -91,6 +92,12 @@ tests_unit_test_tunnel_LDADD = $(support_library) $(tunnel_libs) $(CMOCKA_LIBS)
 # sidecar
 unit_tests += tests/unit/test_board
 tests_unit_test_board_LDADD = $(sidecar_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_policy
+tests_unit_test_policy_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_snapshot
+tests_unit_test_snapshot_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_status
+tests_unit_test_status_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
 
 # cli
 if WITH_CLI

@@ -1,0 +1,31 @@
+#include "sidecar_support.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "appnet/base/file.h"
+#include "appnet/base/memory.h"
+
+struct snapshot *support_snapshot(const char *lists, struct error *err)
+{
+    struct error failure = ERROR_INIT;
+    char *text = memory_printf("instance = \"shop\"; trust_domain = \"shop.example\";"
+                               "tunnel = { listen = \"127.0.0.1:15008\"; };"
+                               "identity = { certificate = \"c\"; key = \"k\"; ca = \"a\"; };%s",
+                               lists);
+    struct config *config;
+    struct snapshot *snapshot;
+
+    assert_int_equal(file_write("snapshot.conf", text, strlen(text), 0600, false, NULL), 0);
+    free(text);
+    config = config_load("snapshot.conf", &failure);
+    if (!config)
+        fail_msg("%s", failure.text);
+    snapshot = snapshot_new(config, err);
+    config_free(config);
+    return snapshot;
+}
