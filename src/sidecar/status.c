@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
 #include "appnet/base/loop.h"
 #include "appnet/base/memory.h"
+#include "appnet/base/time.h"
 #include "config.h"
 
 /* ---- sums over the workers ---- */
@@ -72,12 +72,9 @@ static json_t *address_json(const struct address *address)
 
 static json_t *time_json(int64_t seconds)
 {
-    char text[32];
-    time_t when = (time_t)seconds;
-    struct tm utc;
+    char text[TIME_TEXT_SIZE];
 
-    gmtime_r(&when, &utc);
-    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    time_format(seconds, text, sizeof text);
     return json_string(text);
 }
 
