@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from support.environment import QUARANTINE
 from support.http2 import (
     CONTINUATION,
     DATA,
@@ -28,7 +29,7 @@ from support.sockets import exchange
 from support.wait import eventually
 
 MIB = 1 << 20
-MEMORY = 64 * MIB
+MEMORY = 64 * MIB + QUARANTINE
 FLOOD = 30  # seconds in which a flood is over, one way or the other
 
 

@@ -6,12 +6,13 @@
 import h2.settings
 import pytest
 
+from support.environment import QUARANTINE
 from support.http2 import DATA, Peer, frame
 from support.mesh import Usage
 from support.servers import Blaster, Echo, Stalled
 
 MIB = 1 << 20
-MEMORY = 64 * MIB
+MEMORY = 64 * MIB + QUARANTINE
 
 
 def test_probe_of_a_closed_application_says_503(lab, authority):

@@ -13,6 +13,10 @@ SLOW = float(os.environ.get("APPNET_TEST_SLOW", "1"))
 SANITIZED = os.environ.get("APPNET_SANITIZED", "") not in ("", "0")
 
 
+# What AddressSanitizer keeps of freed memory for a while, as its documentation says.
+QUARANTINE = (256 << 20) if SANITIZED else 0
+
+
 def program(name):
     """The path of one of appnet's own programs."""
     path = BIN_DIR / name

@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "appnet/base/file.h"
-#include "appnet/base/memory.h"
 #include "appnet/tls/record.h"
 
 #define PATIENCE_MILLISECONDS 30000
@@ -224,7 +223,8 @@ static void talk(struct peer *peer)
 
 int main(int argc, char **argv)
 {
-    struct peer *peer = memory_zalloc(sizeof *peer);
+    static struct peer whole;
+    struct peer *peer = &whole;
 
     if (argc < 5 || !record_engine_find(argv[3])) {
         fprintf(stderr, "usage: raw_tls server|client PORT ENGINE IDENTITY-FOLDER [KEY-LIMIT]\n");
@@ -249,6 +249,5 @@ int main(int argc, char **argv)
     say_goodbye(peer);
     record_free(peer->record);
     close(peer->fd);
-    free(peer);
     return 0;
 }
