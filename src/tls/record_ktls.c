@@ -40,7 +40,7 @@ struct ktls_record {
 static bool kernel_knows;
 static bool kernel_changes_keys;
 
-/* Before 6.14 a kernel takes one key each way and no other, so in TLS 1.3 the peer's first
+/* Kernels as late as 6.12 take one key each way and no other, so in TLS 1.3 the peer's first
  * KeyUpdate would end the tunnel. Only a connected socket shows it; nobody needs to accept the
  * connection. */
 static bool takes_two_keys(int fd, int listener)
