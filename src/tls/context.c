@@ -68,7 +68,11 @@ static int configure(struct tls_context *context, mbedtls_ssl_config *config, in
     mbedtls_ssl_conf_ca_chain(config, &context->ca, NULL);
     mbedtls_ssl_conf_rng(config, identity_random, NULL);
     mbedtls_ssl_conf_ciphersuites(config, suites);
+#if MBEDTLS_VERSION_MAJOR >= 3
+    mbedtls_ssl_conf_min_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_2);
+#else
     mbedtls_ssl_conf_min_version(config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
+#endif
     /* Tunnels last: nothing is ever resumed. */
     mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
