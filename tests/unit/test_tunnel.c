@@ -377,7 +377,7 @@ static void ends_without_a_word_when_freed(void **state)
     assert_true(client.closed);
     assert_int_equal(client.end, STREAM_TUNNEL_LOST);
     world_turn_until(&world, is_closed, &world.sides[1]);
-    assert_string_equal(world.sides[1].reason, "the peer closed the connection");
+    assert_string_equal(world.sides[1].reason, "the peer closed the tunnel");
     assert_int_equal(world.served[0].end, STREAM_TUNNEL_LOST);
     world_free(&world);
 }
