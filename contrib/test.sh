@@ -135,6 +135,12 @@ summarize() {
         printf '%-12s %-8s %5s s\n' "$name" "$status" "$seconds"
     done <"$work/results"
     if [[ -n $skipped ]]; then echo "trixie       skipped: $skipped"; fi
+    for name in "${lane_1[@]%:*}" "${lane_2[@]%:*}"; do
+        if ! grep -q "^$name " "$work/results"; then
+            printf '%-12s FAILED   did not come to its end\n' "$name"
+            failed=1
+        fi
+    done
     # The native build comes last: it is first in its lane, so all others are read before it.
     while read -r name _; do
         if grep -qE '^# TOTAL:|^=+ .* in [0-9.]+s' "$logs/$name.log"; then
@@ -177,5 +183,5 @@ lanes=($!)
 run_lane "${lane_2[@]}" &
 lanes+=($!)
 trap 'kill "${lanes[@]}" 2>/dev/null; wait; exit 1' INT TERM
-wait "${lanes[@]}"
+wait "${lanes[@]}" || true
 summarize
