@@ -14,10 +14,11 @@
 
 /* After this many the loop's other work has its turn. */
 #define ACCEPT_BATCH 64
-#define PAUSE_MICROSECONDS 100000
+#define SHORTAGE_MICROSECONDS 100000
 
 struct acceptor {
     struct event *readable, *resume;
+    bool resting;
     int fd;
     void (*accepted)(void *argument, int fd);
     void *argument;
@@ -78,15 +79,21 @@ int acceptor_open(const struct address *address, int *fds, unsigned count, struc
     return 0;
 }
 
-static void pause_accepting(struct acceptor *acceptor, int reason)
+void acceptor_rest(struct acceptor *acceptor, int microseconds)
 {
-    static const struct timeval pause = {0, PAUSE_MICROSECONDS};
+    const struct timeval pause = {0, microseconds};
+
+    acceptor->resting = true;
+    event_del(acceptor->readable);
+    event_add(acceptor->resume, &pause);
+}
+
+static void log_shortage(const struct acceptor *acceptor, int reason)
+{
     char local[ADDRESS_TEXT_SIZE];
 
     socket_local_format(acceptor->fd, local, sizeof local);
     log_warn("accepting paused", LOG_S("address", local), LOG_S("detail", strerror(reason)));
-    event_del(acceptor->readable);
-    event_add(acceptor->resume, &pause);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *argument)
@@ -94,14 +101,15 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
     struct acceptor *acceptor = argument;
 
     (void)what;
-    for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
+    for (unsigned i = 0; i < ACCEPT_BATCH && !acceptor->resting; i++) {
         int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client >= 0) {
             acceptor->accepted(acceptor->argument, client);
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            pause_accepting(acceptor, errno);
+            log_shortage(acceptor, errno);
+            acceptor_rest(acceptor, SHORTAGE_MICROSECONDS);
             return;
         }
         if (errno == EAGAIN) {
@@ -117,6 +125,7 @@ static void on_resume(evutil_socket_t fd, short what, void *argument)
 
     (void)fd;
     (void)what;
+    acceptor->resting = false;
     event_add(acceptor->readable, NULL);
 }
 

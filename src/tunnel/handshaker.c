@@ -24,6 +24,9 @@
 /* Refusals of strangers that one thread logs. */
 #define LOG_BURST 50
 #define LOG_PER_SECOND 10
+/* Accepted sockets that wait for their thread: beyond these, strangers wait in the kernel. */
+#define ON_THE_WAY_MAX 32
+#define ON_THE_WAY_MICROSECONDS 1000
 #define STOPPING "the sidecar is stopping"
 
 enum job_state { JOB_CONNECTING, JOB_SHAKING, JOB_LINGERING };
@@ -73,6 +76,7 @@ struct handshaker {
     struct thread *threads;
     unsigned thread_count;
     atomic_uint next;          /* spreads the work over the threads */
+    atomic_uint on_the_way;    /* accepted, and not yet taken by their thread */
     struct acceptor *acceptor; /* lives on the first thread */
     void (*accepted)(void *argument, struct established *established);
     void *argument;
@@ -411,6 +415,7 @@ static void take_stranger(void *argument)
     struct message *message = argument;
     struct job *job;
 
+    atomic_fetch_sub(&message->thread->owner->on_the_way, 1);
     if (message->thread->stopping) {
         close(message->fd);
     } else {
@@ -426,9 +431,13 @@ static void take_stranger(void *argument)
 /* On the first thread. */
 static void on_accepted(void *argument, int fd)
 {
-    struct thread *thread = pick(argument);
+    struct handshaker *handshaker = argument;
+    struct thread *thread = pick(handshaker);
 
     loop_post(thread->loop, take_stranger, message_new(thread, fd, NULL));
+    if (atomic_fetch_add(&handshaker->on_the_way, 1) + 1 >= ON_THE_WAY_MAX) {
+        acceptor_rest(handshaker->acceptor, ON_THE_WAY_MICROSECONDS);
+    }
 }
 
 int handshaker_listen(struct handshaker *handshaker, int fd,

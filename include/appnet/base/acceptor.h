@@ -22,6 +22,10 @@ struct acceptor *acceptor_new(struct event_base *base, int fd,
                               void (*accepted)(void *argument, int fd), void *argument,
                               struct error *err);
 
+/* Accepts nothing for so long (less than a second): what comes meanwhile waits in the kernel. May
+ * be called from within `accepted`. */
+void acceptor_rest(struct acceptor *acceptor, int microseconds);
+
 /* Closes the listening socket. */
 void acceptor_free(struct acceptor *acceptor);
 
