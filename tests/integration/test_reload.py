@@ -9,7 +9,8 @@ import copy
 import pytest
 
 from support.authority import Authority
-from support.servers import Echo, Scripted
+from support.mesh import Usage
+from support.servers import Echo, Scripted, Stalled
 from support.sockets import answers, ask, connect, ends_in_reset, exchange, is_reset_at
 from support.wait import eventually
 
@@ -189,6 +190,27 @@ def test_connection_moves_to_another_address(lab, mesh):
         what="streams go to the new address",
     )
     mesh.wait_established()
+
+
+def test_connection_that_is_removed_while_it_is_dialled(lab, mesh):
+    # its target accepts and never speaks; applications wait for it meanwhile
+    silent = lab.serve(Stalled)
+    moved = _changed(mesh.source_settings)
+    moved["connections"][0]["address"] = silent.address
+    removed = {**moved, "connections": []}
+    working = _changed(mesh.source_settings)
+    usage = Usage(mesh.source)
+    for _ in range(5):
+        mesh.source.reload(moved)
+        waiting = [mesh.connect() for _ in range(3)]
+        mesh.source.reload(removed)
+        for client in waiting:
+            assert ends_in_reset(client)
+            client.close()
+    mesh.source.reload(working)
+    mesh.wait_established()
+    mesh.ask()
+    usage.wait_unchanged()
 
 
 # Files that are not good
