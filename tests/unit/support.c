@@ -21,6 +21,9 @@
 /* Far longer than anything takes on the slowest machine: a test that fails should still end. */
 #define TICK_MICROSECONDS 20000
 #define TICKS_MAX 6000
+/* On sockets of one process nothing takes longer to arrive. */
+#define QUIET_MICROSECONDS 5000
+#define QUIET_TICKS 5
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -151,14 +154,21 @@ static void on_tick(evutil_socket_t fd, short what, void *ticks)
     ++*(unsigned *)ticks;
 }
 
-void support_turn_until(struct event_base *base, bool (*done)(void *argument), void *argument)
+static struct event *begin_to_tick(struct event_base *base, long microseconds, unsigned *ticks)
 {
-    static const struct timeval period = {0, TICK_MICROSECONDS};
-    unsigned ticks = 0;
-    struct event *tick = event_new(base, -1, EV_PERSIST, on_tick, &ticks);
+    struct timeval period = {0, microseconds};
+    struct event *tick = event_new(base, -1, EV_PERSIST, on_tick, ticks);
 
     assert_non_null(tick);
     assert_int_equal(event_add(tick, &period), 0);
+    return tick;
+}
+
+void support_turn_until(struct event_base *base, bool (*done)(void *argument), void *argument)
+{
+    unsigned ticks = 0;
+    struct event *tick = begin_to_tick(base, TICK_MICROSECONDS, &ticks);
+
     while (!done(argument) && ticks < TICKS_MAX)
         event_base_loop(base, EVLOOP_ONCE);
     event_free(tick);
@@ -168,7 +178,16 @@ void support_turn_until(struct event_base *base, bool (*done)(void *argument), v
 
 void support_turn_quiet(struct event_base *base)
 {
-    /* What one turn sends over a socket pair, the next one receives. */
-    for (int quiet = 0; quiet < 50; quiet++)
-        event_base_loop(base, EVLOOP_NONBLOCK);
+    unsigned ticks = 0;
+    unsigned idle = 0;
+    struct event *tick = begin_to_tick(base, QUIET_MICROSECONDS, &ticks);
+
+    /* A turn that the tick did not end was ended by something else. */
+    while (idle < QUIET_TICKS && ticks < TICKS_MAX) {
+        unsigned before = ticks;
+
+        event_base_loop(base, EVLOOP_ONCE);
+        idle = ticks == before ? 0 : idle + 1;
+    }
+    event_free(tick);
 }

@@ -17,7 +17,7 @@
 #include "tls_support.h"
 #include "tunnel_support.h"
 
-#define MANY 60
+#define ACCEPTED_MAX 40
 
 /* A source (web) and a target (db), each with threads of its own; this thread is the loop that is
  * answered to. */
@@ -25,7 +25,7 @@ struct scene {
     struct loop *loop;
     struct handshaker *source, *target;
     struct address address; /* the target's */
-    struct established *accepted[MANY];
+    struct established *accepted[ACCEPTED_MAX];
     unsigned accepted_count;
 };
 
@@ -46,7 +46,7 @@ static void arrive(void *argument)
     struct arrival *arrival = argument;
     struct scene *scene = arrival->scene;
 
-    assert_true(scene->accepted_count < MANY);
+    assert_true(scene->accepted_count < ACCEPTED_MAX);
     scene->accepted[scene->accepted_count++] = arrival->established;
     free(arrival);
 }
@@ -209,19 +209,21 @@ static void looks_names_up(void **state)
 
 static void makes_many_at_once(void **state)
 {
-    static struct answer answers[MANY];
+    enum { DIALS = 12 }; /* a slow machine must be done with all before their deadline */
+    struct answer answers[DIALS];
     struct scene scene;
 
     (void)state;
     scene_make(&scene, 3);
-    for (int i = 0; i < MANY; i++)
+    for (int i = 0; i < DIALS; i++)
         dial(&scene, "db", &answers[i]);
-    for (int i = 0; i < MANY; i++) {
+    for (int i = 0; i < DIALS; i++) {
         wait_for(&scene, &answers[i]);
-        assert_non_null(answers[i].established);
+        if (!answers[i].established)
+            fail_msg("%s", answers[i].why.text);
         established_free(answers[i].established);
     }
-    wait_for_arrivals(&scene, MANY);
+    wait_for_arrivals(&scene, DIALS);
     scene_free(&scene);
 }
 
