@@ -5,8 +5,13 @@
 #include <string.h>
 
 #include "appnet/base/log.h"
+#include "appnet/base/loop.h"
 #include "appnet/base/memory.h"
 #include "appnet/sidecar/policy.h"
+
+/* Tunnels of one worker that are logged. */
+#define TUNNEL_LINES_BURST 200
+#define TUNNEL_LINES_PER_SECOND 20
 
 struct guest {
     LIST_ENTRY(guest) link;
@@ -14,7 +19,8 @@ struct guest {
     struct tunnel *tunnel;
     char peer[NAME_SIZE];
     struct rate_limit lines; /* of refusals in the log */
-    bool is_up;
+    bool is_ready;
+    bool told; /* the log says that it is up */
 };
 
 struct inbound_set {
@@ -23,15 +29,31 @@ struct inbound_set {
     struct relay_set *relays;
     struct snapshot *const *snapshot;
     LIST_HEAD(, guest) guests;
+    struct rate_limit lines; /* of tunnels in the log */
     bool draining;
 };
+
+/* One that makes tunnels and drops them as fast as it can must not fill the log. */
+static bool may_log(struct inbound_set *set)
+{
+    uint64_t left_out = 0;
+    bool may = rate_limit_take(&set->lines, loop_now(), &left_out);
+
+    if (left_out > 0) {
+        log_warn("tunnels left out", LOG_S("side", "target"), LOG_I("left_out", left_out));
+    }
+    return may;
+}
 
 static void on_ready(void *owner, struct tunnel *tunnel)
 {
     struct guest *guest = owner;
 
-    guest->is_up = true;
-    tunnel_log_up(tunnel);
+    guest->is_ready = true;
+    guest->told = may_log(guest->set);
+    if (guest->told) {
+        tunnel_log_up(tunnel);
+    }
     if (guest->set->draining) {
         tunnel_drain(tunnel);
     }
@@ -82,9 +104,9 @@ static void on_closed(void *owner, struct tunnel *tunnel, const char *reason)
 {
     struct guest *guest = owner;
 
-    if (guest->is_up) {
+    if (guest->told) {
         tunnel_log_down(tunnel, reason);
-    } else {
+    } else if (!guest->is_ready && may_log(guest->set)) {
         log_unready(tunnel, reason);
     }
     LIST_REMOVE(guest, link);
@@ -103,6 +125,7 @@ struct inbound_set *inbound_set_new(struct event_base *base, struct buffers *buf
     set->relays = relays;
     set->snapshot = snapshot;
     LIST_INIT(&set->guests);
+    set->lines = (struct rate_limit)RATE_LIMIT_INIT(TUNNEL_LINES_BURST, TUNNEL_LINES_PER_SECOND);
     return set;
 }
 
@@ -115,7 +138,7 @@ void inbound_set_free(struct inbound_set *set)
     }
     while ((guest = LIST_FIRST(&set->guests))) {
         LIST_REMOVE(guest, link);
-        if (guest->is_up) {
+        if (guest->told) {
             tunnel_log_down(guest->tunnel, "stopped");
         }
         tunnel_free(guest->tunnel);

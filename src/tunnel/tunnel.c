@@ -527,7 +527,8 @@ static void keepalive_in(struct tunnel *tunnel, int64_t microseconds)
 static void on_keepalive(evutil_socket_t fd, short what, void *argument)
 {
     struct tunnel *tunnel = argument;
-    int64_t silence = loop_now() - tunnel->last_heard;
+    int64_t now = loop_now();
+    int64_t silence = now - tunnel->last_heard;
 
     (void)fd;
     (void)what;
@@ -540,6 +541,9 @@ static void on_keepalive(evutil_socket_t fd, short what, void *argument)
     }
     if (silence >= (int64_t)TUNNEL_DEAD_SECONDS * 1000000) {
         fail(tunnel, "the peer has been silent for %d seconds", TUNNEL_DEAD_SECONDS);
+    } else if (!tunnel->is_ready &&
+               now - tunnel->started >= (int64_t)TUNNEL_PING_SECONDS * 1000000) {
+        fail(tunnel, "the peer did not begin to speak HTTP/2");
     } else if (silence >= (int64_t)TUNNEL_PING_SECONDS * 1000000) {
         nghttp2_submit_ping(tunnel->session, NGHTTP2_FLAG_NONE, NULL);
         tunnel_schedule(tunnel);

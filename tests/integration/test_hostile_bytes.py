@@ -7,10 +7,11 @@ else.
 
 import os
 import socket
+import time
 
 import pytest
 
-from support.http2 import dial
+from support.http2 import SETTINGS, dial, frame
 from support.mesh import Usage
 from support.servers import Echo
 from support.sockets import connect, ends_in_reset, exchange
@@ -95,6 +96,45 @@ def test_silent_connections_block_nobody_and_are_dropped(mesh):
         sock.close()
     eventually(lambda: len(mesh.source.status()["tunnels"]) >= 1, what="the tunnel is still there")
     usage.wait_unchanged(HANDSHAKE)
+
+
+@pytest.mark.limit(120)
+def test_tunnels_made_and_dropped_do_not_fill_the_log(lab, authority):
+    mesh = lab.mesh(lab.serve(Echo).port, workers=1)
+    identity = authority.identity("shop")
+    since = mesh.target.log.position()
+    for _ in range(800):
+        tls = dial(mesh.tunnel_port, identity)
+        tls.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0))
+        tls.recv(1)
+        tls.close()
+    assert len(mesh.target.log.find("tunnel up", since)) < 600
+    time.sleep(0.2)
+    lab.add(dial(mesh.tunnel_port, identity)).sendall(
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0)
+    )
+    mesh.target.wait_log("tunnels left out", since)
+    mesh.ask()
+
+
+@pytest.mark.limit(90)
+def test_preface_that_never_ends_is_given_up(lab, mesh, authority):
+    # whoever it is: a good certificate, and then HTTP/2's first words letter by letter
+    usage = Usage(mesh.target)
+    tls = lab.add(dial(mesh.tunnel_port, authority.identity("shop")))
+    tls.settimeout(2)
+    for letter in b"PRI * HTTP/2.0\r\n\r\n" * 2:
+        try:
+            tls.send(bytes([letter]))
+            while tls.recv(4096):
+                pass
+            break
+        except TimeoutError:
+            pass
+        except OSError:
+            break
+    mesh.target.wait_log("tunnel refused", side="target", peer="shop")
+    usage.wait_unchanged()
 
 
 def test_slow_handshakes_are_dropped(mesh):

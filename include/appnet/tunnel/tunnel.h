@@ -18,7 +18,7 @@
 #include "appnet/tunnel/request.h"
 #include "appnet/tunnel/stream.h"
 
-#define TUNNEL_PING_SECONDS 10 /* of silence, then a PING */
+#define TUNNEL_PING_SECONDS 10 /* of silence, then a PING; also until it must be ready */
 #define TUNNEL_DEAD_SECONDS 20 /* of silence, then the end */
 #define TUNNEL_STREAMS_MAX 16384
 #define TUNNEL_CONNECTION_WINDOW (16 << 20)
