@@ -103,12 +103,17 @@ def test_tunnels_made_and_dropped_do_not_fill_the_log(lab, authority):
     mesh = lab.mesh(lab.serve(Echo).port, workers=1)
     identity = authority.identity("shop")
     since = mesh.target.log.position()
+    begin = time.monotonic()
     for _ in range(800):
         tls = dial(mesh.tunnel_port, identity)
         tls.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0))
         tls.recv(1)
         tls.close()
-    assert len(mesh.target.log.find("tunnel up", since)) < 600
+    seconds = time.monotonic() - begin
+    told = len(mesh.target.log.find("tunnel up", since))
+    assert told <= 220 + 20 * seconds
+    if told > 790:
+        pytest.skip("this machine makes no more tunnels than are logged")
     time.sleep(0.2)
     lab.add(dial(mesh.tunnel_port, identity)).sendall(
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0)
