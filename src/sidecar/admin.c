@@ -213,7 +213,7 @@ int admin_listen_unix(struct admin *admin, const char *path, struct error *err)
     mask = umask(0177);
     rc = bind(fd, (const struct sockaddr *)&at, sizeof at);
     umask(mask);
-    if (rc != 0 || listen(fd, 16) != 0) {
+    if (rc != 0 || listen(fd, SOMAXCONN) != 0) {
         error_set_errno(err, errno, "admin: cannot listen on %s", path);
         close(fd);
         return -1;
