@@ -99,13 +99,13 @@ void listeners_free(struct listeners *listeners)
     }
 }
 
-/* Takes the listener of the same wire out of the old list. */
+/* Takes the listener of the same socket out of the old list. */
 static struct listener *take_same(struct listeners *listeners,
                                   const struct snapshot_outbound *outbound)
 {
     for (unsigned i = 0; i < listeners->count; i++) {
         struct listener *at = listeners->items[i];
-        if (at && snapshot_same_wire(&at->outbound, outbound)) {
+        if (at && snapshot_same_socket(&at->outbound, outbound)) {
             listeners->items[i] = NULL;
             return at;
         }
@@ -142,6 +142,8 @@ void listeners_apply(struct listeners *listeners, const struct snapshot *snapsho
     for (unsigned i = 0; i < kept; i++) {
         if (items[i]->tries == 0) {
             try_open(items[i]);
+        } else if (items[i]->open) {
+            board_listening(listeners->board, items[i]->outbound.name, NULL);
         }
     }
 }

@@ -18,7 +18,11 @@ struct caller {
 
 struct outbound {
     struct event_base *base;
+    struct pool *pool;
     struct relay_set *relays;
+    bool watch;
+    void (*changed)(void *argument, const struct connection_state *state);
+    void *argument;
     struct relay_wire wire;
     struct connection *connection;
     struct acceptor *acceptor; /* NULL: not listening */
@@ -79,6 +83,13 @@ static void on_accepted(void *argument, int fd)
     peer_wait(peer, &caller->waiter);
 }
 
+static void take_names(struct outbound *outbound, const struct snapshot_outbound *definition)
+{
+    memcpy(outbound->wire.outbound, definition->name, sizeof outbound->wire.outbound);
+    memcpy(outbound->wire.inbound, definition->inbound, sizeof outbound->wire.inbound);
+    memcpy(outbound->wire.peer, definition->instance, sizeof outbound->wire.peer);
+}
+
 struct outbound *outbound_new(struct event_base *base, struct pool *pool, struct relay_set *relays,
                               const struct snapshot *snapshot,
                               const struct snapshot_outbound *definition, bool watch,
@@ -88,17 +99,37 @@ struct outbound *outbound_new(struct event_base *base, struct pool *pool, struct
     struct outbound *outbound = memory_zalloc(sizeof *outbound);
 
     outbound->base = base;
+    outbound->pool = pool;
     outbound->relays = relays;
+    outbound->watch = watch;
+    outbound->changed = changed;
+    outbound->argument = argument;
     outbound->wire.is_source = true;
-    memcpy(outbound->wire.outbound, definition->name, sizeof outbound->wire.outbound);
-    memcpy(outbound->wire.inbound, definition->inbound, sizeof outbound->wire.inbound);
-    memcpy(outbound->wire.peer, definition->instance, sizeof outbound->wire.peer);
+    take_names(outbound, definition);
     outbound->lines = (struct rate_limit)RATE_LIMIT_INIT(RELAY_LINES_BURST, RELAY_LINES_PER_SECOND);
     outbound->wire.lines = &outbound->lines;
     LIST_INIT(&outbound->callers);
     outbound->connection =
         connection_new(base, pool, snapshot, definition, watch, changed, argument);
     return outbound;
+}
+
+void outbound_move(struct outbound *outbound, const struct snapshot *snapshot,
+                   const struct snapshot_outbound *definition)
+{
+    struct connection *old = outbound->connection;
+    struct caller *caller;
+
+    take_names(outbound, definition);
+    relay_disown(outbound->relays, outbound);
+    outbound->connection = connection_new(outbound->base, outbound->pool, snapshot, definition,
+                                          outbound->watch, outbound->changed, outbound->argument);
+    LIST_FOREACH (caller, &outbound->callers, link) {
+        peer_wait_cancel(connection_peer(old), &caller->waiter);
+        relay_rename(caller->relay, &outbound->wire);
+        peer_wait(connection_peer(outbound->connection), &caller->waiter);
+    }
+    connection_free(old);
 }
 
 int outbound_listen(struct outbound *outbound, int fd, struct error *err)

@@ -464,6 +464,11 @@ struct relay *relay_new(struct relay_set *set, int fd, const struct relay_wire *
     return relay;
 }
 
+void relay_rename(struct relay *relay, const struct relay_wire *wire)
+{
+    relay->wire = *wire;
+}
+
 void relay_open(struct relay *relay, struct tunnel *tunnel, const struct stream_request *request,
                 void (*refused)(void *argument, const char *reason), void *argument)
 {

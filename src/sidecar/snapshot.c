@@ -135,6 +135,12 @@ const struct snapshot_outbound *snapshot_find_outbound(const struct snapshot *sn
     return NULL;
 }
 
+bool snapshot_same_socket(const struct snapshot_outbound *a, const struct snapshot_outbound *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->connected && b->connected &&
+           address_equal(&a->listen, &b->listen);
+}
+
 bool snapshot_same_wire(const struct snapshot_outbound *a, const struct snapshot_outbound *b)
 {
     return strcmp(a->name, b->name) == 0 && a->connected == b->connected &&

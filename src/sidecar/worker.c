@@ -159,10 +159,13 @@ static void apply(void *argument)
     for (at = LIST_FIRST(&worker->outbounds); at; at = next) {
         const struct snapshot_outbound *now = snapshot_find_outbound(snapshot, at->definition.name);
         next = LIST_NEXT(at, link);
-        if (!now || !snapshot_same_wire(&at->definition, now)) {
+        if (!now || !snapshot_same_socket(&at->definition, now)) {
             LIST_REMOVE(at, link);
             outbound_free(at->outbound);
             free(at);
+        } else if (!snapshot_same_wire(&at->definition, now)) {
+            at->definition = *now;
+            outbound_move(at->outbound, snapshot, now);
         }
     }
     relay_each(&worker->relays, cut_if_broken, worker);

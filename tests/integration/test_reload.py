@@ -5,10 +5,12 @@ nothing.
 """
 
 import copy
+import threading
 
 import pytest
 
 from support.authority import Authority
+from support.environment import SLOW
 from support.mesh import Usage
 from support.servers import Echo, Scripted, Stalled
 from support.sockets import answers, ask, connect, ends_in_reset, exchange, is_reset_at
@@ -197,6 +199,39 @@ def test_connection_moves_to_another_address(lab, mesh):
         what="streams go to the new address",
     )
     mesh.wait_established()
+
+
+def test_connection_that_moves_turns_nobody_away(lab, mesh):
+    # to and fro between two sidecars of mysql, while applications connect all the time
+    settings = {**_changed(mesh.target_settings), "admin": str(lab.folder / "second.sock")}
+    settings["tunnel"]["listen"] = f"127.0.0.1:{lab.port()}"
+    second = lab.sidecar("second", settings)
+    here = _changed(mesh.source_settings)
+    there = _changed(here)
+    there["connections"][0]["address"] = settings["tunnel"]["listen"]
+    failures = []
+    over = threading.Event()
+
+    def use():
+        while not over.is_set():
+            try:
+                mesh.ask()
+            except (OSError, AssertionError) as error:
+                failures.append(error)
+
+    users = [threading.Thread(target=use, daemon=True) for _ in range(4)]
+    for user in users:
+        user.start()
+    for _ in range(5):
+        mesh.source.reload(there)
+        mesh.wait_established()
+        mesh.source.reload(here)
+        mesh.wait_established()
+    over.set()
+    for user in users:
+        user.join(20 * SLOW)
+    assert not failures, failures[:3]
+    assert second.log.find("stream opened")
 
 
 def test_connection_that_is_removed_while_it_is_dialled(lab, mesh):

@@ -14,8 +14,8 @@ struct listeners *listeners_new(struct event_base *base, struct worker **workers
 void listeners_free(struct listeners *listeners);
 
 /* To be called after the workers and the board got the snapshot: opens a socket for each connected
- * outbound that is new or connected otherwise than before. The workers close those that are not
- * wanted any more. */
+ * outbound that had none. One that is connected otherwise than before keeps its socket, so that no
+ * application is turned away meanwhile. The workers close those that are not wanted any more. */
 void listeners_apply(struct listeners *listeners, const struct snapshot *snapshot);
 
 #endif

@@ -8,12 +8,18 @@
 
 struct outbound;
 
-/* Begins to dial the peer. It takes no application connections before outbound_listen. */
+/* `definition` has its connection. Begins to dial the peer. It takes no application connections
+ * before outbound_listen. */
 struct outbound *outbound_new(struct event_base *base, struct pool *pool, struct relay_set *relays,
                               const struct snapshot *snapshot,
                               const struct snapshot_outbound *definition, bool watch,
                               void (*changed)(void *argument, const struct connection_state *state),
                               void *argument);
+
+/* Connects it to another peer or inbound, with the socket it has. Application connections that wait
+ * for a tunnel wait for the new peer's; live ones are not touched. */
+void outbound_move(struct outbound *outbound, const struct snapshot *snapshot,
+                   const struct snapshot_outbound *definition);
 
 /* Accepts on `fd`, a listening socket that it takes over. */
 int outbound_listen(struct outbound *outbound, int fd, struct error *err);

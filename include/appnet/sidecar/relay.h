@@ -66,6 +66,9 @@ void relay_prepare(int fd);
  * is no memory. */
 struct relay *relay_new(struct relay_set *set, int fd, const struct relay_wire *wire);
 
+/* Source, before relay_open: it belongs to this wire now. */
+void relay_rename(struct relay *relay, const struct relay_wire *wire);
+
 /* Source: opens a stream for it. `refused` (may be NULL) hears of a refusal by the target, once.
  * When the tunnel takes no stream, the relay is closed like one refused as unreachable. */
 void relay_open(struct relay *relay, struct tunnel *tunnel, const struct stream_request *request,

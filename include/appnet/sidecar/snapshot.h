@@ -55,6 +55,9 @@ const struct snapshot_inbound *snapshot_find_inbound(const struct snapshot *snap
                                                      const char *name);
 const struct snapshot_outbound *snapshot_find_outbound(const struct snapshot *snapshot,
                                                        const char *name);
+/* Do the two mean the same listening socket? Which belongs to an outbound while it is connected,
+ * whatever to. */
+bool snapshot_same_socket(const struct snapshot_outbound *a, const struct snapshot_outbound *b);
 /* Are the two the same plug, connected to the same inbound at the same addresses? */
 bool snapshot_same_wire(const struct snapshot_outbound *a, const struct snapshot_outbound *b);
 

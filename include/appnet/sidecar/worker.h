@@ -53,8 +53,8 @@ struct worker *worker_new(unsigned index, unsigned count, struct handshaker *han
                           const struct worker_events *events, struct error *err);
 int worker_start(struct worker *worker, struct error *err);
 
-/* The worker compares with what it has: connections that are gone or changed are cut, streams that
- * are no longer allowed are cut, new connections are dialled. Takes a reference of its own. */
+/* The worker compares with what it has: streams of connections that are gone, or no longer allowed,
+ * are cut, new connections are dialled. Takes a reference of its own. */
 void worker_apply(struct worker *worker, struct snapshot *snapshot);
 
 /* Hands a listening socket to an outbound; closed if the worker has no such outbound any more. */
