@@ -6,6 +6,7 @@
 
 #include "appnet/base/acceptor.h"
 #include "appnet/base/memory.h"
+#include "appnet/base/socket.h"
 #include "appnet/sidecar/policy.h"
 
 /* An application that has connected while there is no tunnel. */
@@ -134,7 +135,7 @@ void outbound_move(struct outbound *outbound, const struct snapshot *snapshot,
 
 int outbound_listen(struct outbound *outbound, int fd, struct error *err)
 {
-    relay_prepare(fd);
+    relay_prepare(fd, socket_is_local(fd));
     outbound->acceptor = acceptor_new(outbound->base, fd, on_accepted, outbound, err);
     return outbound->acceptor ? 0 : -1;
 }

@@ -1,8 +1,6 @@
 #include "appnet/sidecar/relay.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +12,9 @@
 
 #include "appnet/base/log.h"
 #include "appnet/base/loop.h"
+#include "appnet/base/socket.h"
 #include "appnet/sidecar/policy.h"
 
-/* A host that went away without a word is noticed after 60 + 4 * 15 seconds, so its sockets do not
- * stay for ever. */
-#define KEEPALIVE_IDLE 60
-#define KEEPALIVE_INTERVAL 15
-#define KEEPALIVE_COUNT 4
 /* Sockets in one poll(2). */
 #define LOOK_BATCH 256
 
@@ -429,18 +423,12 @@ static void on_no_answer(evutil_socket_t fd, short what, void *argument)
     stream_cancel(relay->stream);
 }
 
-void relay_prepare(int fd)
+void relay_prepare(int fd, bool local)
 {
-    int on = 1;
-    int idle = KEEPALIVE_IDLE;
-    int interval = KEEPALIVE_INTERVAL;
-    int count = KEEPALIVE_COUNT;
-
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+    socket_prepare(fd, local);
+    if (!local) {
+        socket_keep_alive(fd);
+    }
 }
 
 struct relay *relay_new(struct relay_set *set, int fd, const struct relay_wire *wire)
@@ -521,7 +509,7 @@ void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound,
         stream_reply(stream, 503, REASON_TARGET_REFUSED);
         return;
     }
-    relay_prepare(fd);
+    relay_prepare(fd, socket_address_is_loopback(&inbound->resolved));
     relay->stream = stream;
     relay->connecting = true;
     stream_bind(stream, &handlers, relay);

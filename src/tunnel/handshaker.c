@@ -1,8 +1,6 @@
 #include "appnet/tunnel/handshaker.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +15,7 @@
 #include "appnet/base/log.h"
 #include "appnet/base/memory.h"
 #include "appnet/base/rate_limit.h"
+#include "appnet/base/socket.h"
 #include "appnet/tls/context.h"
 
 /* How long a refused peer may take to read why. */
@@ -264,9 +263,8 @@ static void job_shake(struct job *job)
 static void job_begin(struct job *job)
 {
     struct error err = ERROR_INIT;
-    int on = 1;
 
-    setsockopt(job->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    socket_prepare(job->fd, socket_is_local(job->fd));
     socket_peer_format(job->fd, job->address, sizeof job->address);
     job->handshake = handshake_new(job->thread->context, job->fd, job->dial != NULL,
                                    job->dial ? job->dial->instance : NULL, &err);

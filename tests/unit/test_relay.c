@@ -106,7 +106,7 @@ static struct relay *plug_in(struct scene *scene)
 
     support_tcp_pair(pair);
     scene->client = pair[0];
-    relay_prepare(pair[1]);
+    relay_prepare(pair[1], true);
     relay = relay_new(&scene->source, pair[1], &scene->wire);
     assert_non_null(relay);
     relay_open(relay, scene->world.sides[0].tunnel, &request, on_refused, scene);
