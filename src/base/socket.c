@@ -4,8 +4,6 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-/* A host that went away without a word is noticed after 60 + 4 * 15 seconds, so its sockets do not
- * stay for ever. */
 #define KEEPALIVE_IDLE 60
 #define KEEPALIVE_INTERVAL 15
 #define KEEPALIVE_COUNT 4

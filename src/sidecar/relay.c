@@ -239,8 +239,9 @@ static void close_relay(struct relay *relay, enum stream_end end)
 
 /* ---- the stream's side ---- */
 
-static ssize_t pull(void *endpoint, uint8_t *out, size_t size)
+static ssize_t pull(void *endpoint, const struct iovec *parts, unsigned count, size_t size)
 {
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = count};
     struct relay *relay = endpoint;
     ssize_t n;
 
@@ -254,7 +255,7 @@ static ssize_t pull(void *endpoint, uint8_t *out, size_t size)
         }
         return STREAM_PULL_LATER;
     }
-    n = recv(relay->fd, out, size, 0);
+    n = recvmsg(relay->fd, &message, 0);
     if (n > 0) {
         relay->sent += (uint64_t)n;
         relay->has_input = (size_t)n == size;
@@ -267,7 +268,7 @@ static ssize_t pull(void *endpoint, uint8_t *out, size_t size)
     }
     if (errno == EAGAIN || errno == EINTR) {
         relay->has_input = false;
-        return pull(endpoint, out, size);
+        return pull(endpoint, parts, count, size);
     }
     relay->reason = "application-reset";
     return STREAM_PULL_RESET;
@@ -426,9 +427,7 @@ static void on_no_answer(evutil_socket_t fd, short what, void *argument)
 void relay_prepare(int fd, bool local)
 {
     socket_prepare(fd, local);
-    if (!local) {
-        socket_keep_alive(fd);
-    }
+    socket_keep_alive(fd);
 }
 
 struct relay *relay_new(struct relay_set *set, int fd, const struct relay_wire *wire)

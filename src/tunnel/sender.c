@@ -74,11 +74,59 @@ uint8_t *sender_room(struct sender *sender, size_t want, size_t *size)
     return sender->open->bytes + RECORD_HEADROOM + sender->open->used;
 }
 
+unsigned sender_parts(struct sender *sender, size_t header, size_t want, struct iovec *parts,
+                      unsigned most, size_t *size)
+{
+    size_t room;
+    uint8_t *place = sender_room(sender, header + 1, &room);
+    struct packet **next = &sender->spare;
+    unsigned count = 0;
+
+    *size = 0;
+    while (place) {
+        size_t length = room - header < want ? room - header : want;
+        parts[count++] = (struct iovec){.iov_base = place + header, .iov_len = length};
+        *size += length;
+        want -= length;
+        if (want == 0 || count == most || sender->count + count >= SENDER_QUEUE ||
+            (!*next && !(*next = buffers_take_packet(sender->buffers)))) {
+            break;
+        }
+        place = (*next)->bytes + RECORD_HEADROOM;
+        next = &(*next)->next;
+        room = RECORD_SEAL_MAX;
+        header = 0;
+    }
+    return count;
+}
+
 void sender_commit(struct sender *sender, size_t used)
 {
-    sender->open->used += used;
-    if (RECORD_SEAL_MAX - sender->open->used < WORTH_FILLING) {
-        seal_open(sender);
+    while (!sender->broken) {
+        struct packet *packet = sender->open;
+        size_t room = RECORD_SEAL_MAX - packet->used;
+        size_t here = used < room ? used : room;
+
+        packet->used += here;
+        used -= here;
+        if (room - here < WORTH_FILLING) {
+            seal_open(sender);
+        }
+        if (used == 0) {
+            break;
+        }
+        sender->open = sender->spare;
+        sender->spare = sender->open->next;
+    }
+}
+
+static void give_spare(struct sender *sender)
+{
+    struct packet *packet;
+
+    while ((packet = sender->spare)) {
+        sender->spare = packet->next;
+        buffers_give_packet(sender->buffers, packet);
     }
 }
 
@@ -106,6 +154,7 @@ enum sender_result sender_flush(struct sender *sender, struct error *err)
     struct iovec wires[SENDER_QUEUE + 2];
     struct msghdr message = {.msg_iov = wires};
 
+    give_spare(sender);
     if (sender->open && sender->open->used > 0) {
         seal_open(sender);
     } else if (sender->open) {
@@ -163,6 +212,7 @@ void sender_farewell(struct sender *sender)
 
 void sender_clear(struct sender *sender)
 {
+    give_spare(sender);
     if (sender->open) {
         buffers_give_packet(sender->buffers, sender->open);
         sender->open = NULL;

@@ -18,6 +18,7 @@ struct sender {
     struct record *record;
     int fd;
     struct packet *open;         /* being filled; NULL: none */
+    struct packet *spare;        /* further ones, whose places are given out */
     struct packet *first, *last; /* sealed */
     unsigned count;
     bool broken;          /* a record could not be made; the next flush says so */
@@ -29,7 +30,14 @@ struct sender {
  * being filled; *size tells how many there are. NULL: the queue is full; or `broken`. */
 uint8_t *sender_room(struct sender *sender, size_t want, size_t *size);
 
-/* `used` bytes of what sender_room gave are filled. */
+/* The same for a frame: room for a header of `header` bytes and, behind it, parts for up to `want`
+ * bytes in that packet and those that follow it, `most` of them. The header's room is in front of
+ * the first part; *size is what the parts hold. Returns how many they are, 0 for what sender_room
+ * says by NULL. */
+unsigned sender_parts(struct sender *sender, size_t header, size_t want, struct iovec *parts,
+                      unsigned most, size_t *size);
+
+/* `used` bytes of what was given, a header's among them, are filled. */
 void sender_commit(struct sender *sender, size_t used);
 
 /* Seals what is there and sends as much as the socket takes. */

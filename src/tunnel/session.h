@@ -79,7 +79,8 @@ struct stream {
     uint32_t reset_code;
     bool in_session; /* nghttp2 knows it */
     bool probe;
-    bool answered;      /* client: the answer came; server: it is given */
+    bool is_bulk;  /* the last pull filled all the room there was: the next may be offered more */
+    bool answered; /* client: the answer came; server: it is given */
     bool peer_finished; /* END_STREAM has come */
     bool we_finished;   /* END_STREAM is on its way out */
     bool told_finish;

@@ -96,8 +96,9 @@ ssize_t stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_
 {
     struct stream *stream = source->ptr;
     struct tunnel *tunnel = user;
-    size_t room;
-    uint8_t *place;
+    struct iovec parts[STREAM_PARTS_MAX];
+    unsigned count;
+    size_t size;
     ssize_t n;
 
     (void)session;
@@ -106,15 +107,15 @@ ssize_t stream_read(nghttp2_session *session, int32_t id, uint8_t *buffer, size_
     if (stream->doomed) {
         return NGHTTP2_ERR_DEFERRED;
     }
-    place = sender_room(&tunnel->sender, FRAME_HEADER_SIZE + 1, &room);
-    if (!place) {
+    count = sender_parts(&tunnel->sender, FRAME_HEADER_SIZE, length, parts,
+                         stream->is_bulk ? STREAM_PARTS_MAX : 1, &size);
+    if (count == 0) {
         tunnel->full = true;
         return NGHTTP2_ERR_PAUSE;
     }
-    room -= FRAME_HEADER_SIZE;
-    n = stream->handlers->pull(stream->endpoint, place + FRAME_HEADER_SIZE,
-                               length < room ? length : room);
+    n = stream->handlers->pull(stream->endpoint, parts, count, size);
     if (n > 0) {
+        stream->is_bulk = (size_t)n == size;
         tunnel->pulled = (size_t)n;
         *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
         return n;

@@ -29,6 +29,8 @@
 /* Frames that wait for a peer: more than this only a peer that asks and does not read can bring
  * about. One that behaves has a few for each stream at the most. */
 #define OWED_MAX (4 * TUNNEL_STREAMS_MAX)
+/* A frame's header and this fill four records. */
+#define FRAME_PAYLOAD_MAX (4 * RECORD_SEAL_MAX - 9)
 /* Stream numbers end at 2^31: long before, streams go to a new tunnel. */
 #define LAST_STREAM_ID (1 << 30)
 
@@ -77,6 +79,20 @@ static ssize_t on_send(nghttp2_session *session, const uint8_t *data, size_t len
     memcpy(place, data, length);
     sender_commit(&tunnel->sender, length);
     return (ssize_t)length;
+}
+
+/* A frame of bulk fills records exactly, so that one call pulls all of them. */
+static ssize_t on_read_length(nghttp2_session *session, uint8_t type, int32_t id,
+                              int32_t session_window, int32_t stream_window, uint32_t max_frame,
+                              void *user)
+{
+    (void)session;
+    (void)type;
+    (void)id;
+    (void)session_window;
+    (void)stream_window;
+    (void)user;
+    return max_frame < FRAME_PAYLOAD_MAX ? (ssize_t)max_frame : FRAME_PAYLOAD_MAX;
 }
 
 /* The payload was pulled into its place by stream_read; the frame header goes in front of it. */
@@ -567,6 +583,7 @@ static int make_session(struct tunnel *tunnel)
     }
     nghttp2_session_callbacks_set_send_callback(callbacks, on_send);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, on_send_data);
+    nghttp2_session_callbacks_set_data_source_read_length_callback(callbacks, on_read_length);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_received);
@@ -592,14 +609,16 @@ static int greet(struct tunnel *tunnel)
     const nghttp2_settings_entry client[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW_MIN},
+        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_PAYLOAD_MAX},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_MAX}};
     const nghttp2_settings_entry server[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, TUNNEL_STREAMS_MAX},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW_MIN},
+        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_PAYLOAD_MAX},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_MAX}};
 
     if (nghttp2_submit_settings(tunnel->session, NGHTTP2_FLAG_NONE,
-                                tunnel->established->is_client ? client : server, 3) != 0) {
+                                tunnel->established->is_client ? client : server, 4) != 0) {
         return -1;
     }
     return nghttp2_session_set_local_window_size(tunnel->session, NGHTTP2_FLAG_NONE, 0,

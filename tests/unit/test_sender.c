@@ -67,6 +67,29 @@ static bool fill(struct scene *scene, size_t size)
     return true;
 }
 
+/* Offers a frame of `want` bytes behind a header of 9, of which only `given` come; returns how many
+ * there was room for. */
+static size_t fill_parts(struct scene *scene, size_t want, unsigned most, size_t given)
+{
+    struct iovec parts[16];
+    size_t size;
+    unsigned count = sender_parts(&scene->sender, 9, want, parts, most, &size);
+    size_t left = given < size ? given : size;
+
+    assert_in_range(count, 0, most);
+    if (count == 0)
+        return 0;
+    for (size_t i = 0; i < 9; i++)
+        ((uint8_t *)parts[0].iov_base)[(ssize_t)i - 9] = pattern_at(scene->filled++);
+    sender_commit(&scene->sender, 0); /* nothing yet */
+    for (unsigned part = 0; part < count; part++) {
+        for (size_t i = 0; i < parts[part].iov_len && left > 0; i++, left--)
+            ((uint8_t *)parts[part].iov_base)[i] = pattern_at(scene->filled++);
+    }
+    sender_commit(&scene->sender, 9 + (given < size ? given : size));
+    return size;
+}
+
 static enum sender_result flush(struct scene *scene)
 {
     struct error err = ERROR_INIT;
@@ -202,6 +225,56 @@ static void seals_a_record_that_is_almost_full(void **state)
     assert_int_equal(room, RECORD_SEAL_MAX);
     assert_int_equal(flush(&scene), SENDER_EMPTY);
     assert_int_equal(next_record(&scene), RECORD_SEAL_MAX - 2047);
+    scene_free(&scene);
+}
+
+static void lays_one_frame_over_several_records(void **state)
+{
+    const size_t whole = 4 * RECORD_SEAL_MAX - 9;
+    struct scene scene;
+
+    (void)state;
+    scene_make(&scene);
+    assert_int_equal(fill_parts(&scene, whole, 16, whole), whole);
+    assert_null(scene.sender.open);
+    assert_int_equal(flush(&scene), SENDER_EMPTY);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(next_record(&scene), RECORD_SEAL_MAX);
+    assert_int_equal(next_record(&scene), 0);
+
+    /* Behind a small frame, and not all of what there was room for. */
+    assert_true(fill(&scene, 100));
+    assert_int_equal(fill_parts(&scene, whole, 16, 20000), whole);
+    assert_true(fill(&scene, 50));
+    assert_int_equal(flush(&scene), SENDER_EMPTY);
+    assert_null(scene.sender.spare);
+    assert_int_equal(next_record(&scene), RECORD_SEAL_MAX);
+    assert_int_equal(next_record(&scene), 100 + 9 + 20000 - RECORD_SEAL_MAX + 50);
+    assert_int_equal(next_record(&scene), 0);
+    scene_free(&scene);
+}
+
+static void gives_a_frame_no_more_parts_than_wanted(void **state)
+{
+    struct scene scene;
+    int frames = 0;
+
+    (void)state;
+    scene_make(&scene);
+    assert_int_equal(fill_parts(&scene, 1000000, 1, 10), RECORD_SEAL_MAX - 9);
+    assert_int_equal(fill_parts(&scene, 70, 16, 70), 70);
+    assert_int_equal(fill_parts(&scene, 1000000, 2, 10), 2 * RECORD_SEAL_MAX - 9 - 19 - 79);
+    flush_all(&scene);
+    assert_int_equal(next_record(&scene), 19 + 79 + 19);
+    /* The queue's bound holds for parts, too. */
+    while (fill_parts(&scene, 5 * RECORD_SEAL_MAX - 9, 16, 1000000) > 0)
+        frames++;
+    assert_int_equal(frames, 4);
+    assert_in_range(scene.sender.count, SENDER_QUEUE, SENDER_QUEUE + 1);
+    flush_all(&scene);
+    while (next_record(&scene) > 0)
+        ;
+    assert_int_equal(scene.opened, scene.filled);
     scene_free(&scene);
 }
 
@@ -436,6 +509,8 @@ int main(void)
         cmocka_unit_test(puts_small_frames_into_one_record),
         cmocka_unit_test(begins_a_record_where_a_frame_does_not_fit),
         cmocka_unit_test(seals_a_record_that_is_almost_full),
+        cmocka_unit_test(lays_one_frame_over_several_records),
+        cmocka_unit_test(gives_a_frame_no_more_parts_than_wanted),
         cmocka_unit_test(holds_a_bounded_number_of_records),
         cmocka_unit_test(finishes_what_was_begun_when_the_queue_is_full),
         cmocka_unit_test(goes_on_where_the_socket_stopped),

@@ -582,10 +582,11 @@ static size_t take_nothing(void *endpoint, const struct iovec *parts, unsigned c
     return 0;
 }
 
-static ssize_t say_nothing(void *endpoint, uint8_t *out, size_t size)
+static ssize_t say_nothing(void *endpoint, const struct iovec *parts, unsigned count, size_t size)
 {
     (void)endpoint;
-    (void)out;
+    (void)parts;
+    (void)count;
     (void)size;
     return STREAM_PULL_LATER;
 }

@@ -70,7 +70,7 @@ static uint8_t pattern_at(uint64_t place)
     return (uint8_t)(place * 7 + (place >> 8) * 13 + (place >> 16) * 31);
 }
 
-static ssize_t say(void *argument, uint8_t *out, size_t size)
+static ssize_t say(void *argument, const struct iovec *parts, unsigned count, size_t size)
 {
     struct endpoint *endpoint = argument;
     uint64_t left = endpoint->to_say - endpoint->said;
@@ -90,8 +90,14 @@ static ssize_t say(void *argument, uint8_t *out, size_t size)
     }
     if (size > left)
         size = (size_t)left;
-    for (size_t i = 0; i < size; i++)
-        out[i] = pattern_at(endpoint->said + i);
+    assert_in_range(count, 1, STREAM_PARTS_MAX);
+    for (size_t i = 0, place = 0; i < size; i++, place++) {
+        if (place == parts->iov_len) {
+            parts++;
+            place = 0;
+        }
+        ((uint8_t *)parts->iov_base)[place] = pattern_at(endpoint->said + i);
+    }
     endpoint->said += size;
     return (ssize_t)size;
 }

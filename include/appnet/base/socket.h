@@ -19,7 +19,9 @@ bool socket_is_local(int fd);
  */
 void socket_prepare(int fd, bool local);
 
-/* Has the kernel find out when the other machine is gone: after two minutes of silence. */
+/* Has the kernel find out that the other end is gone: after 60 + 4 * 15 seconds of silence. On one
+ * machine, too: an application that has closed its end, and never hears of ours, is forgotten
+ * there. */
 void socket_keep_alive(int fd);
 
 #endif

@@ -59,8 +59,7 @@ void relay_set_init(struct relay_set *set, struct event_base *base);
 void relay_set_clear(struct relay_set *set);
 
 /* Sets what every application's socket needs; one that is accepted inherits it from its listener.
- * `local`: the application is on this machine, so that it cannot vanish without the kernel's
- * noticing. */
+ * `local`: the application is on this machine. */
 void relay_prepare(int fd, bool local);
 
 /* Source: takes over the socket `fd` of an application. NULL (and the socket is closed) when there

@@ -34,8 +34,9 @@ enum stream_end {
 #define STREAM_PULL_RESET (-2) /* broken: reset the stream */
 
 struct stream_handlers {
-    /* Fills up to `size` bytes for the peer. */
-    ssize_t (*pull)(void *endpoint, uint8_t *out, size_t size);
+    /* Fills up to `size` bytes for the peer into `count` parts (STREAM_PARTS_MAX at the most), one
+     * after the other. */
+    ssize_t (*pull)(void *endpoint, const struct iovec *parts, unsigned count, size_t size);
     /* Takes some or all of the bytes from the peer, `size` of them in `count` parts
      * (STREAM_PARTS_MAX at the most), and returns how many. When not all: stream_push_ready
      * follows. */
