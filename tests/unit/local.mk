@@ -103,6 +103,19 @@ tests_unit_test_snapshot_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIB
 unit_tests += tests/unit/test_status
 tests_unit_test_status_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
 
+# registry
+if WITH_REGISTRY
+registry_support = tests/unit/libregistry_support.a
+tests_unit_libregistry_support_a_SOURCES = \
+	tests/unit/registry_support.h tests/unit/registry_support.c
+unit_tests += tests/unit/test_mesh
+tests_unit_test_mesh_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_model
+tests_unit_test_model_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_rowset
+tests_unit_test_rowset_LDADD = $(registry_libs) $(CMOCKA_LIBS)
+endif
+
 # cli
 if WITH_CLI
 unit_tests += tests/unit/test_command
@@ -114,7 +127,7 @@ tests_unit_test_status_table_LDADD = $(cli_libs) $(CMOCKA_LIBS)
 endif
 
 if WITH_CMOCKA
-check_LIBRARIES = $(support_library)
+check_LIBRARIES = $(support_library) $(registry_support)
 check_PROGRAMS += $(unit_tests)
 AM_CPPFLAGS += $(CMOCKA_CFLAGS)
 endif
