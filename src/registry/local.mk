@@ -3,7 +3,8 @@ noinst_LIBRARIES += src/registry/libregistry.a
 src_registry_libregistry_a_SOURCES = \
 	include/appnet/registry/mesh.h src/registry/mesh.c \
 	include/appnet/registry/model.h src/registry/model.c \
-	src/registry/rowset.h src/registry/rowset.c
+	src/registry/rowset.h src/registry/rowset.c \
+	include/appnet/registry/rules.h src/registry/rules.c
 src_registry_libregistry_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 registry_libs = src/registry/libregistry.a $(SQLITE_LIBS) $(JANSSON_LIBS) $(base_libs)
 endif

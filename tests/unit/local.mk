@@ -114,6 +114,8 @@ unit_tests += tests/unit/test_model
 tests_unit_test_model_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_rowset
 tests_unit_test_rowset_LDADD = $(registry_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_rules
+tests_unit_test_rules_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
 endif
 
 # cli
