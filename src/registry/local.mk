@@ -1,8 +1,10 @@
 if WITH_REGISTRY
 noinst_LIBRARIES += src/registry/libregistry.a
 src_registry_libregistry_a_SOURCES = \
+	include/appnet/registry/descriptor.h src/registry/descriptor.c \
 	include/appnet/registry/mesh.h src/registry/mesh.c \
 	include/appnet/registry/model.h src/registry/model.c \
+	include/appnet/registry/problems.h src/registry/problems.c \
 	src/registry/rowset.h src/registry/rowset.c \
 	include/appnet/registry/rules.h src/registry/rules.c
 src_registry_libregistry_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)

@@ -108,6 +108,8 @@ if WITH_REGISTRY
 registry_support = tests/unit/libregistry_support.a
 tests_unit_libregistry_support_a_SOURCES = \
 	tests/unit/registry_support.h tests/unit/registry_support.c
+unit_tests += tests/unit/test_descriptor
+tests_unit_test_descriptor_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_mesh
 tests_unit_test_mesh_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_model
