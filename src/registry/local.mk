@@ -6,7 +6,11 @@ src_registry_libregistry_a_SOURCES = \
 	include/appnet/registry/model.h src/registry/model.c \
 	include/appnet/registry/problems.h src/registry/problems.c \
 	src/registry/rowset.h src/registry/rowset.c \
-	include/appnet/registry/rules.h src/registry/rules.c
+	include/appnet/registry/rules.h src/registry/rules.c \
+	include/appnet/registry/store.h src/registry/store.c \
+	src/registry/store_local.h src/registry/store_local.c \
+	src/registry/store_mem.c \
+	src/registry/store_table.h
 src_registry_libregistry_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 registry_libs = src/registry/libregistry.a $(SQLITE_LIBS) $(JANSSON_LIBS) $(base_libs)
 endif

@@ -107,7 +107,8 @@ tests_unit_test_status_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
 if WITH_REGISTRY
 registry_support = tests/unit/libregistry_support.a
 tests_unit_libregistry_support_a_SOURCES = \
-	tests/unit/registry_support.h tests/unit/registry_support.c
+	tests/unit/registry_support.h tests/unit/registry_support.c \
+	tests/unit/store_support.h tests/unit/store_support.c
 unit_tests += tests/unit/test_descriptor
 tests_unit_test_descriptor_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_mesh
@@ -118,6 +119,8 @@ unit_tests += tests/unit/test_rowset
 tests_unit_test_rowset_LDADD = $(registry_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_rules
 tests_unit_test_rules_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_store
+tests_unit_test_store_LDADD = $(registry_support) $(support_library) $(registry_libs) $(CMOCKA_LIBS)
 endif
 
 # cli
