@@ -26,9 +26,21 @@ int certificate_identity(const mbedtls_x509_crt *certificate, struct spiffe_id *
         return error_set(err, "its subject alternative name has %u URIs, not exactly one", count);
     if (spiffe_parse((const char *)uri->p, uri->len, out, err) != 0)
         return -1;
-    if (*out->instance && crypto_is_ca(certificate))
-        return error_set(err, "it is a CA's certificate, which cannot be an instance's");
+    if ((*out->instance || out->is_registry) && crypto_is_ca(certificate)) {
+        return error_set(err, "it is a CA's certificate, which cannot be %s",
+                         out->is_registry ? "the registry's" : "an instance's");
+    }
     return 0;
+}
+
+void certificate_hash(const mbedtls_x509_crt *certificate, char out[CERTIFICATE_HASH_SIZE])
+{
+    uint8_t hash[CRYPTO_SHA256_SIZE];
+
+    crypto_sha256(certificate->raw.p, certificate->raw.len, hash);
+    for (size_t i = 0; i < sizeof hash; i++) {
+        snprintf(out + 2 * i, CERTIFICATE_HASH_SIZE - 2 * i, "%02x", hash[i]);
+    }
 }
 
 int64_t certificate_time(const mbedtls_x509_time *moment)

@@ -39,6 +39,39 @@ static void takes_the_exact_form(void **state)
     assert_good("spiffe://a/instance/b", "a", "b");
 }
 
+static void knows_the_registry(void **state)
+{
+    struct spiffe_id registry;
+    struct spiffe_id other;
+    char text[SPIFFE_TEXT_SIZE];
+
+    (void)state;
+    assert_int_equal(spiffe_parse("spiffe://shop.example/registry",
+                                  strlen("spiffe://shop.example/registry"), &registry, NULL),
+                     0);
+    assert_true(registry.is_registry);
+    assert_string_equal(registry.trust_domain, "shop.example");
+    assert_string_equal(registry.instance, "");
+    spiffe_format(&registry, text, sizeof text);
+    assert_string_equal(text, "spiffe://shop.example/registry");
+    assert_bad("spiffe://shop.example/registry/", "not of the form");
+    assert_bad("spiffe://shop.example/registry/x", "not of the form");
+    assert_bad("spiffe://shop.example/registr", "not of the form");
+    assert_bad("spiffe://shop.example/Registry", "not of the form");
+    /* An instance of that name is not the registry, nor is the trust domain itself. */
+    assert_int_equal(spiffe_parse("spiffe://shop.example/instance/registry",
+                                  strlen("spiffe://shop.example/instance/registry"), &other, NULL),
+                     0);
+    assert_false(other.is_registry);
+    assert_string_equal(other.instance, "registry");
+    assert_false(spiffe_equal(&registry, &other));
+    assert_int_equal(
+        spiffe_parse("spiffe://shop.example", strlen("spiffe://shop.example"), &other, NULL), 0);
+    assert_false(spiffe_equal(&registry, &other));
+    other.is_registry = true;
+    assert_true(spiffe_equal(&registry, &other));
+}
+
 static void refuses_anything_else(void **state)
 {
     (void)state;
@@ -118,9 +151,9 @@ static void holds_the_longest_names(void **state)
 int main(void)
 {
     const struct CMUnitTest spiffe[] = {
-        cmocka_unit_test(takes_the_exact_form),    cmocka_unit_test(refuses_anything_else),
-        cmocka_unit_test(refuses_zero_bytes),      cmocka_unit_test(refuses_every_cut),
-        cmocka_unit_test(holds_the_longest_names),
+        cmocka_unit_test(takes_the_exact_form),  cmocka_unit_test(knows_the_registry),
+        cmocka_unit_test(refuses_anything_else), cmocka_unit_test(refuses_zero_bytes),
+        cmocka_unit_test(refuses_every_cut),     cmocka_unit_test(holds_the_longest_names),
     };
 
     return cmocka_run_group_tests(spiffe, NULL, NULL);

@@ -19,9 +19,15 @@ struct certificate_summary {
 
 /* The SPIFFE ID of this one certificate (a chain's further members are not looked at): exactly one
  * URI in the subject alternative name, of the exact form; and not a CA certificate when it names an
- * instance. */
+ * instance or the registry. */
 int certificate_identity(const mbedtls_x509_crt *certificate, struct spiffe_id *out,
                          struct error *err);
+
+#define CERTIFICATE_HASH_SIZE 65 /* 64 digits and the zero */
+
+/* SHA-256 of the certificate's DER form in lower-case hexadecimal: the CAHASH of a join token. Of
+ * this one certificate of a chain. */
+void certificate_hash(const mbedtls_x509_crt *certificate, char out[CERTIFICATE_HASH_SIZE]);
 
 /* One of a certificate's two times, in seconds since 1970, UTC. */
 int64_t certificate_time(const mbedtls_x509_time *moment);

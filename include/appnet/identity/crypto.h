@@ -5,9 +5,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <mbedtls/pk.h>
 #include <mbedtls/x509_crt.h>
+#include <mbedtls/x509_csr.h>
 
 #include "appnet/base/error.h"
 
@@ -20,9 +22,24 @@ int crypto_parse_key(mbedtls_pk_context *key, const char *pem, size_t size);
 /* 0 if the public and the private key belong together. */
 int crypto_check_pair(const mbedtls_pk_context *public_key, const mbedtls_pk_context *private_key);
 
+/* Whether this is an ECDSA key on the curve P-256, the only kind that instances have. */
+bool crypto_is_p256(const mbedtls_pk_context *key);
+
+#define CRYPTO_SHA256_SIZE 32
+
+void crypto_sha256(const void *data, size_t size, uint8_t out[CRYPTO_SHA256_SIZE]);
+
 /* Sets the serial number, a big-endian number with its top bit clear, of a certificate being
  * written. */
 int crypto_set_serial(mbedtls_x509write_cert *certificate, unsigned char *serial, size_t size);
+
+/* Makes the issuer of a certificate being written exactly the subject of `issuer`, as it stands
+ * there: a name that another program wrote need not survive the way through text and back. */
+int crypto_set_issuer(mbedtls_x509write_cert *certificate, const mbedtls_x509_crt *issuer);
+
+/* Adds an extension, not critical, to a certificate request being written. */
+int crypto_set_extension(mbedtls_x509write_csr *request, const char *oid, size_t oid_size,
+                         const unsigned char *value, size_t size);
 
 /* Whether the certificate says that it is a CA's (RFC 5280, 4.2.1.9). */
 bool crypto_is_ca(const mbedtls_x509_crt *certificate);
