@@ -5,6 +5,7 @@ src_identity_libidentity_a_SOURCES = \
 	include/appnet/identity/crypto.h src/identity/crypto.c \
 	src/identity/draft.h src/identity/draft.c \
 	include/appnet/identity/identity.h src/identity/identity.c \
+	include/appnet/identity/join_token.h src/identity/join_token.c \
 	src/identity/key_pair.h src/identity/key_pair.c \
 	include/appnet/identity/random.h src/identity/random.c \
 	include/appnet/identity/spiffe.h src/identity/spiffe.c
