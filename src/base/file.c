@@ -107,10 +107,12 @@ static int sync_folder(const char *path)
         !slash ? memory_strdup(".") : memory_printf("%.*s", (int)(slash - path) + 1, path);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int rc = fd < 0 ? -1 : fsync(fd);
+    int reason = errno;
 
     if (fd >= 0)
         close(fd);
     free(folder);
+    errno = reason;
     return rc;
 }
 
@@ -148,6 +150,11 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, boo
     close(fd);
     free(temporary);
     return rc;
+}
+
+int file_sync_folder(const char *path, struct error *err)
+{
+    return sync_folder(path) == 0 ? 0 : error_set_errno(err, errno, "cannot sync %s", path);
 }
 
 static int make_one_folder(const char *path, mode_t mode, struct error *err)

@@ -7,75 +7,39 @@
 #include <mbedtls/asn1write.h>
 #include <mbedtls/oid.h>
 
+#include "alternative_names.h"
 #include "appnet/base/secret.h"
 #include "appnet/identity/random.h"
 
 #define SERIAL_SIZE 16
-#define URI_TAG (MBEDTLS_ASN1_CONTEXT_SPECIFIC | 6)
 #define SEQUENCE_TAG (MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE)
 
-/* mbedTLS writes DER from the end of a buffer to its front. */
-struct der {
-    unsigned char bytes[SPIFFE_TEXT_SIZE + 16];
-    unsigned char *start;
-};
-
-static size_t der_size(const struct der *der)
-{
-    return (size_t)(der->bytes + sizeof(der->bytes) - der->start);
-}
-
-/* Puts the length of all that is written so far, and a tag, in front of it. */
-static int der_wrap(struct der *der, unsigned char tag)
-{
-    int rc = mbedtls_asn1_write_len(&der->start, der->bytes, der_size(der));
-
-    return rc < 0 ? rc : mbedtls_asn1_write_tag(&der->start, der->bytes, tag);
-}
-
-static int set_extension(mbedtls_x509write_cert *certificate, const char *oid, size_t oid_size,
-                         const struct der *der)
-{
-    return mbedtls_x509write_crt_set_extension(certificate, oid, oid_size, 0, der->start,
-                                               der_size(der));
-}
-
-/* The only name: one URI (RFC 5280, 4.2.1.6). */
-static int set_uri(mbedtls_x509write_cert *certificate, const struct spiffe_id *id)
-{
-    struct der der = {.start = der.bytes + sizeof(der.bytes)};
-    char uri[SPIFFE_TEXT_SIZE];
-    int rc;
-
-    spiffe_format(id, uri, sizeof(uri));
-    rc = mbedtls_asn1_write_raw_buffer(&der.start, der.bytes, (const unsigned char *)uri,
-                                       strlen(uri));
-    if (rc >= 0)
-        rc = der_wrap(&der, URI_TAG);
-    if (rc >= 0)
-        rc = der_wrap(&der, SEQUENCE_TAG);
-    if (rc < 0)
-        return rc;
-    return set_extension(certificate, MBEDTLS_OID_SUBJECT_ALT_NAME,
-                         MBEDTLS_OID_SIZE(MBEDTLS_OID_SUBJECT_ALT_NAME), &der);
-}
-
-/* Every sidecar is both client and server (RFC 5280, 4.2.1.12). */
+/* Every sidecar is both client and server, and so is the registry's certificate (RFC 5280,
+ * 4.2.1.12). mbedTLS writes DER from the end of a buffer to its front. */
 static int set_purposes(mbedtls_x509write_cert *certificate)
 {
-    struct der der = {.start = der.bytes + sizeof(der.bytes)};
-    int rc = mbedtls_asn1_write_oid(&der.start, der.bytes, MBEDTLS_OID_CLIENT_AUTH,
+    unsigned char bytes[64];
+    unsigned char *end = bytes + sizeof bytes;
+    unsigned char *start = end;
+    int rc = mbedtls_asn1_write_oid(&start, bytes, MBEDTLS_OID_CLIENT_AUTH,
                                     MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH));
 
-    if (rc >= 0)
-        rc = mbedtls_asn1_write_oid(&der.start, der.bytes, MBEDTLS_OID_SERVER_AUTH,
+    if (rc >= 0) {
+        rc = mbedtls_asn1_write_oid(&start, bytes, MBEDTLS_OID_SERVER_AUTH,
                                     MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH));
-    if (rc >= 0)
-        rc = der_wrap(&der, SEQUENCE_TAG);
-    if (rc < 0)
+    }
+    if (rc >= 0) {
+        rc = mbedtls_asn1_write_len(&start, bytes, (size_t)(end - start));
+    }
+    if (rc >= 0) {
+        rc = mbedtls_asn1_write_tag(&start, bytes, SEQUENCE_TAG);
+    }
+    if (rc < 0) {
         return rc;
-    return set_extension(certificate, MBEDTLS_OID_EXTENDED_KEY_USAGE,
-                         MBEDTLS_OID_SIZE(MBEDTLS_OID_EXTENDED_KEY_USAGE), &der);
+    }
+    return mbedtls_x509write_crt_set_extension(certificate, MBEDTLS_OID_EXTENDED_KEY_USAGE,
+                                               MBEDTLS_OID_SIZE(MBEDTLS_OID_EXTENDED_KEY_USAGE), 0,
+                                               start, (size_t)(end - start));
 }
 
 static int set_use(mbedtls_x509write_cert *certificate, bool is_ca)
@@ -114,8 +78,10 @@ static int set_validity(mbedtls_x509write_cert *certificate, int64_t not_before,
     return mbedtls_x509write_crt_set_validity(certificate, texts[0], texts[1]);
 }
 
-static int fill(mbedtls_x509write_cert *certificate, const struct draft *draft)
+static int fill(mbedtls_x509write_cert *certificate, const struct draft *draft,
+                const struct alternative_names *names)
 {
+    bool is_ca = !*draft->id.instance && !draft->id.is_registry;
     int rc;
 
     mbedtls_x509write_crt_set_version(certificate, MBEDTLS_X509_CRT_VERSION_3);
@@ -123,26 +89,36 @@ static int fill(mbedtls_x509write_cert *certificate, const struct draft *draft)
     mbedtls_x509write_crt_set_subject_key(certificate, draft->key);
     mbedtls_x509write_crt_set_issuer_key(certificate, draft->issuer_key);
     if ((rc = mbedtls_x509write_crt_set_subject_name(certificate, draft->subject)) != 0 ||
-        (rc = mbedtls_x509write_crt_set_issuer_name(certificate, draft->issuer)) != 0 ||
+        (rc = draft->issuer
+                  ? crypto_set_issuer(certificate, draft->issuer)
+                  : mbedtls_x509write_crt_set_issuer_name(certificate, draft->subject)) != 0 ||
         (rc = set_serial(certificate)) != 0 ||
         (rc = set_validity(certificate, draft->not_before, draft->not_after)) != 0 ||
-        (rc = set_use(certificate, !*draft->id.instance)) != 0 ||
+        (rc = set_use(certificate, is_ca)) != 0 ||
         (rc = mbedtls_x509write_crt_set_subject_key_identifier(certificate)) != 0 ||
-        (rc = mbedtls_x509write_crt_set_authority_key_identifier(certificate)) != 0)
+        (rc = mbedtls_x509write_crt_set_authority_key_identifier(certificate)) != 0) {
         return rc;
-    return set_uri(certificate, &draft->id);
+    }
+    return mbedtls_x509write_crt_set_extension(certificate, MBEDTLS_OID_SUBJECT_ALT_NAME,
+                                               MBEDTLS_OID_SIZE(MBEDTLS_OID_SUBJECT_ALT_NAME), 0,
+                                               names->start, alternative_names_size(names));
 }
 
 int draft_sign(const struct draft *draft, char *pem, struct error *err)
 {
     mbedtls_x509write_cert certificate;
+    struct alternative_names names;
     int rc;
 
+    if (alternative_names_write(&names, &draft->id, draft->names, draft->name_count, err) != 0) {
+        return -1;
+    }
     mbedtls_x509write_crt_init(&certificate);
-    rc = fill(&certificate, draft);
-    if (rc == 0)
+    rc = fill(&certificate, draft, &names);
+    if (rc == 0) {
         rc = mbedtls_x509write_crt_pem(&certificate, (unsigned char *)pem, DRAFT_PEM_SIZE,
                                        identity_random, NULL);
+    }
     mbedtls_x509write_crt_free(&certificate);
     return rc == 0 ? 0 : crypto_error(err, rc, "cannot make a certificate for %s", draft->subject);
 }

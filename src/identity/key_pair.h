@@ -1,4 +1,4 @@
-/* A certificate file and the file of its private key, read together. */
+/* A certificate and its private key, that belong together. */
 #ifndef APPNET_IDENTITY_KEY_PAIR_H
 #define APPNET_IDENTITY_KEY_PAIR_H
 
@@ -16,6 +16,10 @@ struct key_pair {
 /* The longest PEM file that is read. */
 #define PEM_LIMIT ((size_t)1 << 20)
 
+/* Reads PEM text; `size` counts its zero byte. `name` is what an error calls it. */
+int certificates_parse(const char *name, const char *pem, size_t size, mbedtls_x509_crt *out,
+                       struct error *err);
+
 /* Reads a PEM file of certificates; on success *pem is the caller's to free. */
 int certificates_load(const char *path, mbedtls_x509_crt *out, char **pem, size_t *size,
                       struct error *err);
@@ -24,6 +28,11 @@ int certificates_load(const char *path, mbedtls_x509_crt *out, char **pem, size_
  * certificate is valid now. key_pair_free is for what has been loaded, and for what failed to. */
 int key_pair_load(struct key_pair *pair, const char *certificate, const char *key,
                   struct error *err);
+
+/* The same of texts in memory, which are copied; `certificate` and `key` are what an error calls
+ * them. */
+int key_pair_parse(struct key_pair *pair, const char *certificate, const char *certificate_pem,
+                   const char *key, const char *key_pem, struct error *err);
 void key_pair_free(struct key_pair *pair);
 
 #endif

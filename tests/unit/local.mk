@@ -55,8 +55,14 @@ tests_unit_test_certificate_SOURCES = tests/unit/test_certificate.c tests/unit/o
 unit_tests += tests/unit/test_identity
 tests_unit_test_identity_LDADD = $(identity_libs) $(CMOCKA_LIBS)
 tests_unit_test_identity_SOURCES = tests/unit/test_identity.c tests/unit/odd_certificate.h
+unit_tests += tests/unit/test_identity_folder
+tests_unit_test_identity_folder_LDADD = $(support_library) $(identity_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_join_token
 tests_unit_test_join_token_LDADD = $(identity_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_signing_request
+tests_unit_test_signing_request_LDADD = $(support_library) $(identity_libs) $(CMOCKA_LIBS)
+tests_unit_test_signing_request_SOURCES = \
+	tests/unit/test_signing_request.c tests/unit/odd_certificate.h
 unit_tests += tests/unit/test_spiffe
 tests_unit_test_spiffe_LDADD = $(identity_libs) $(CMOCKA_LIBS)
 

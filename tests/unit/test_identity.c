@@ -252,10 +252,11 @@ static void refuses_other_alternative_names(void **state)
 static void sign_with_times(const char *instance, int64_t not_before, int64_t not_after,
                             const char *path)
 {
-    struct draft draft = {
-        .id = {"shop.example", ""}, .subject = "CN=x", .issuer = "O=shop.example,CN=appnet CA"};
+    struct draft draft = {.id = {.trust_domain = "shop.example"}, .subject = "CN=x"};
+    mbedtls_x509_crt ca;
     char pem[DRAFT_PEM_SIZE];
     char *key_pem;
+    char *ca_pem;
     mbedtls_pk_context key;
     mbedtls_pk_context ca_key;
     size_t size;
@@ -269,14 +270,20 @@ static void sign_with_times(const char *instance, int64_t not_before, int64_t no
     assert_int_equal(crypto_parse_key(&key, key_pem, size + 1), 0);
     free(key_pem);
     snprintf(draft.id.instance, sizeof(draft.id.instance), "%s", instance);
+    mbedtls_x509_crt_init(&ca);
+    assert_int_equal(file_read("ca/ca.pem", 10000, &ca_pem, &size, NULL), 0);
+    assert_int_equal(mbedtls_x509_crt_parse(&ca, (unsigned char *)ca_pem, size + 1), 0);
+    free(ca_pem);
+    draft.issuer = &ca;
     if (!*instance)
-        draft.subject = draft.issuer;
+        draft.subject = "O=shop.example,CN=appnet CA";
     draft.key = *instance ? &key : &ca_key;
     draft.issuer_key = &ca_key;
     draft.not_before = not_before;
     draft.not_after = not_after;
     assert_int_equal(draft_sign(&draft, pem, NULL), 0);
     write_file(path, pem, 0644);
+    mbedtls_x509_crt_free(&ca);
     mbedtls_pk_free(&key);
     mbedtls_pk_free(&ca_key);
 }
@@ -322,6 +329,56 @@ static void survives_being_cut_anywhere(void **state)
     free(content);
 }
 
+static char *read_text(const char *path)
+{
+    char *content;
+    size_t size;
+
+    assert_int_equal(file_read(path, 100000, &content, &size, NULL), 0);
+    return content;
+}
+
+static void takes_texts_in_memory(void **state)
+{
+    struct error err = ERROR_INIT;
+    char *certificate = read_text("web/cert.pem");
+    char *key = read_text("web/key.pem");
+    char *ca = read_text("web/ca.pem");
+    char *other = read_text("other/ca.pem");
+    struct identity *identity =
+        identity_from_pem(certificate, key, ca, "shop.example", "web", &err);
+
+    (void)state;
+    assert_non_null(identity);
+    assert_string_equal(identity->certificate_pem, certificate);
+    assert_int_equal(identity->certificate_size, strlen(certificate) + 1);
+    assert_string_equal(identity->key_pem, key);
+    assert_string_equal(identity->ca_pem, ca);
+    assert_int_equal(identity->ca_size, strlen(ca) + 1);
+    assert_string_equal(identity->summary.id, "spiffe://shop.example/instance/web");
+    identity_free(identity);
+    assert_null(identity_from_pem("junk", key, ca, "shop.example", "web", &err));
+    assert_non_null(strstr(err.text, "the certificate is not a certificate in PEM form: "));
+    assert_null(identity_from_pem(certificate, "junk", ca, "shop.example", "web", &err));
+    assert_non_null(strstr(err.text, "the key is not a private key in PEM form: "));
+    assert_null(identity_from_pem(certificate, key, "junk", "shop.example", "web", &err));
+    assert_non_null(strstr(err.text, "the trust bundle is not a certificate in PEM form: "));
+    assert_null(identity_from_pem(certificate, key, other, "shop.example", "web", &err));
+    assert_string_equal(err.text, "the certificate: it was not issued by a CA of the trust bundle");
+    assert_null(identity_from_pem(certificate, key, ca, "shop.example", "db", &err));
+    assert_string_equal(err.text,
+                        "the certificate: it is for spiffe://shop.example/instance/web, expected "
+                        "spiffe://shop.example/instance/db");
+    assert_null(identity_from_pem(certificate, key, ca, "shop.example", NULL, &err));
+    assert_string_equal(err.text,
+                        "the certificate: it is for spiffe://shop.example/instance/web, expected "
+                        "spiffe://shop.example/registry");
+    free(certificate);
+    free(key);
+    free(ca);
+    free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest identity[] = {
@@ -340,6 +397,7 @@ int main(void)
         cmocka_unit_test(refuses_expired_and_future_ones),
         cmocka_unit_test(refuses_an_expired_ca),
         cmocka_unit_test(survives_being_cut_anywhere),
+        cmocka_unit_test(takes_texts_in_memory),
     };
 
     return cmocka_run_group_tests(identity, make_identity, remove_identity);

@@ -22,6 +22,9 @@ int file_read_secret(const char *path, size_t limit, char **out, size_t *size, s
 int file_write(const char *path, const void *data, size_t size, mode_t mode, bool exclusive,
                struct error *err);
 
+/* Syncs the folder that `path` is in, so that a new name in it outlives a power cut. */
+int file_sync_folder(const char *path, struct error *err);
+
 /* Makes the folder and its missing parents; an existing one is fine. */
 int file_make_folder(const char *path, mode_t mode, struct error *err);
 

@@ -25,9 +25,14 @@ struct identity {
 
 /* Loads and checks: the files are readable, the key is not readable by others, key and certificate
  * belong together, the certificate is valid now, was issued by one of the CAs, and names `instance`
- * of `trust_domain`. */
+ * of `trust_domain`, or the registry when `instance` is NULL. */
 struct identity *identity_load(const char *certificate, const char *key, const char *ca,
                                const char *trust_domain, const char *instance, struct error *err);
+
+/* The same of PEM texts that are in memory already, as the registry sends them. They are copied. */
+struct identity *identity_from_pem(const char *certificate_pem, const char *key_pem,
+                                   const char *ca_pem, const char *trust_domain,
+                                   const char *instance, struct error *err);
 
 /* Wipes the key. */
 void identity_free(struct identity *identity);
