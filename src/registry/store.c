@@ -4,7 +4,7 @@
 
 #include "store_table.h"
 
-static const struct store_table *const tables[] = {&store_mem};
+static const struct store_table *const tables[] = {&store_sqlite, &store_mem};
 
 struct store *store_open(const char *where, const char *folder, struct loop *loop,
                          struct error *err)

@@ -650,5 +650,5 @@ int main(void)
 {
     const struct CMUnitTest kinds[] = {cmocka_unit_test(knows_its_kinds)};
 
-    return cmocka_run_group_tests(kinds, NULL, NULL) + run_for("mem:");
+    return cmocka_run_group_tests(kinds, NULL, NULL) + run_for("mem:") + run_for("sqlite:test.db");
 }
