@@ -9,6 +9,7 @@ src_registry_libregistry_a_SOURCES = \
 	src/registry/rowset.h src/registry/rowset.c \
 	include/appnet/registry/rules.h src/registry/rules.c \
 	src/registry/schema.h src/registry/schema.c \
+	include/appnet/registry/state.h src/registry/state.c \
 	include/appnet/registry/store.h src/registry/store.c \
 	src/registry/store_local.h src/registry/store_local.c \
 	src/registry/store_mem.c \
