@@ -127,10 +127,14 @@ unit_tests += tests/unit/test_rowset
 tests_unit_test_rowset_LDADD = $(registry_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_rules
 tests_unit_test_rules_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_schema
+tests_unit_test_schema_LDADD = $(registry_support) $(support_library) $(registry_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_state
 tests_unit_test_state_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_store
 tests_unit_test_store_LDADD = $(registry_support) $(support_library) $(registry_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_store_sqlite
+tests_unit_test_store_sqlite_LDADD = $(registry_support) $(support_library) $(registry_libs) $(CMOCKA_LIBS)
 endif
 
 # cli
