@@ -149,6 +149,15 @@ struct identity *identity_from_pem(const char *certificate_pem, const char *key_
     return end(identity, &pair, &trusted, rc);
 }
 
+struct identity *identity_pinned(const char *trust_domain, const char *ca_hash)
+{
+    struct identity *identity = memory_zalloc(sizeof *identity);
+
+    snprintf(identity->id.trust_domain, sizeof identity->id.trust_domain, "%s", trust_domain);
+    snprintf(identity->ca_hash, sizeof identity->ca_hash, "%s", ca_hash);
+    return identity;
+}
+
 void identity_free(struct identity *identity)
 {
     if (!identity) {

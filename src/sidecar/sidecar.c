@@ -422,7 +422,7 @@ static int open_sockets(struct sidecar *sidecar, struct error *err)
         if (acceptor_open(&config->tunnel.listen, &fd, 1, err) != 0) {
             return error_prefix(err, "tunnel.listen");
         }
-        if (handshaker_listen(sidecar->handshaker, fd, on_tunnel, sidecar, err) != 0) {
+        if (handshaker_listen(sidecar->handshaker, fd, TLS_ANY_INSTANCE, on_tunnel, sidecar, err) != 0) {
             return -1;
         }
         log_listening("tunnel", &config->tunnel.listen);

@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <mbedtls/pk.h>
 #include <mbedtls/version.h>
@@ -17,7 +18,8 @@ struct tls_context {
     struct spiffe_id id;
     mbedtls_x509_crt certificate, ca;
     mbedtls_pk_context key;
-    mbedtls_ssl_config client, server;
+    mbedtls_ssl_config configs[TLS_OPEN_SERVER + 1]; /* by role */
+    char pin[CERTIFICATE_HASH_SIZE];
     struct tls_secrets *exported;
 };
 
@@ -39,10 +41,14 @@ static const char *protocols[] = {"h2", NULL};
 
 static int parse(struct tls_context *context, const struct identity *identity, struct error *err)
 {
-    int rc = mbedtls_x509_crt_parse(&context->certificate,
-                                    (const unsigned char *)identity->certificate_pem,
-                                    identity->certificate_size);
+    int rc;
 
+    if (!identity->certificate_pem) {
+        return 0;
+    }
+    rc = mbedtls_x509_crt_parse(&context->certificate,
+                                (const unsigned char *)identity->certificate_pem,
+                                identity->certificate_size);
     if (rc == 0) {
         rc = mbedtls_x509_crt_parse(&context->ca, (const unsigned char *)identity->ca_pem,
                                     identity->ca_size);
@@ -55,16 +61,21 @@ static int parse(struct tls_context *context, const struct identity *identity, s
                                   identity->id.instance);
 }
 
-static int configure(struct tls_context *context, mbedtls_ssl_config *config, int endpoint,
+static int configure(struct tls_context *context, enum tls_role role, bool anonymous,
                      struct error *err)
 {
-    if (mbedtls_ssl_config_defaults(config, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM,
-                                    MBEDTLS_SSL_PRESET_DEFAULT) != 0 ||
-        mbedtls_ssl_conf_own_cert(config, &context->certificate, &context->key) != 0 ||
+    mbedtls_ssl_config *config = &context->configs[role];
+
+    if (mbedtls_ssl_config_defaults(
+            config, role == TLS_CLIENT ? MBEDTLS_SSL_IS_CLIENT : MBEDTLS_SSL_IS_SERVER,
+            MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT) != 0 ||
+        (!anonymous &&
+         mbedtls_ssl_conf_own_cert(config, &context->certificate, &context->key) != 0) ||
         mbedtls_ssl_conf_alpn_protocols(config, protocols) != 0) {
         return error_set(err, "no memory for a TLS configuration");
     }
-    mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_REQUIRED);
+    mbedtls_ssl_conf_authmode(config, role == TLS_OPEN_SERVER ? MBEDTLS_SSL_VERIFY_OPTIONAL
+                                                              : MBEDTLS_SSL_VERIFY_REQUIRED);
     mbedtls_ssl_conf_ca_chain(config, &context->ca, NULL);
     mbedtls_ssl_conf_rng(config, identity_random, NULL);
     mbedtls_ssl_conf_ciphersuites(config, suites);
@@ -78,6 +89,11 @@ static int configure(struct tls_context *context, mbedtls_ssl_config *config, in
 #if defined(MBEDTLS_SSL_RENEGOTIATION)
     mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
 #endif
+#if defined(MBEDTLS_SSL_SRV_C) && MBEDTLS_VERSION_MAJOR >= 3
+    if (role != TLS_CLIENT) {
+        mbedtls_ssl_conf_new_session_tickets(config, 0);
+    }
+#endif
     key_export_configure(config, &context->exported);
     return 0;
 }
@@ -88,24 +104,24 @@ struct tls_context *tls_context_new(const struct identity *identity, struct erro
 
     atomic_init(&context->references, 1);
     context->id = identity->id;
+    memcpy(context->pin, identity->ca_hash, sizeof context->pin);
     mbedtls_x509_crt_init(&context->certificate);
     mbedtls_x509_crt_init(&context->ca);
     mbedtls_pk_init(&context->key);
-    mbedtls_ssl_config_init(&context->client);
-    mbedtls_ssl_config_init(&context->server);
-    if (crypto_start(err) != 0 || parse(context, identity, err) != 0 ||
-        configure(context, &context->client, MBEDTLS_SSL_IS_CLIENT, err) != 0 ||
-        configure(context, &context->server, MBEDTLS_SSL_IS_SERVER, err) != 0) {
-        goto failed;
+    for (enum tls_role role = TLS_CLIENT; role <= TLS_OPEN_SERVER; role++) {
+        mbedtls_ssl_config_init(&context->configs[role]);
     }
-#if defined(MBEDTLS_SSL_SRV_C) && MBEDTLS_VERSION_MAJOR >= 3
-    mbedtls_ssl_conf_new_session_tickets(&context->server, 0);
-#endif
+    if (crypto_start(err) != 0 || parse(context, identity, err) != 0) {
+        tls_context_unref(context);
+        return NULL;
+    }
+    for (enum tls_role role = TLS_CLIENT; role <= TLS_OPEN_SERVER; role++) {
+        if (configure(context, role, !identity->certificate_pem, err) != 0) {
+            tls_context_unref(context);
+            return NULL;
+        }
+    }
     return context;
-
-failed:
-    tls_context_unref(context);
-    return NULL;
 }
 
 struct tls_context *tls_context_ref(struct tls_context *context)
@@ -119,17 +135,23 @@ void tls_context_unref(struct tls_context *context)
     if (!context || atomic_fetch_sub_explicit(&context->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    mbedtls_ssl_config_free(&context->client);
-    mbedtls_ssl_config_free(&context->server);
+    for (enum tls_role role = TLS_CLIENT; role <= TLS_OPEN_SERVER; role++) {
+        mbedtls_ssl_config_free(&context->configs[role]);
+    }
     mbedtls_x509_crt_free(&context->certificate);
     mbedtls_x509_crt_free(&context->ca);
     mbedtls_pk_free(&context->key);
     free(context);
 }
 
-const mbedtls_ssl_config *tls_context_config(const struct tls_context *context, bool is_client)
+const mbedtls_ssl_config *tls_context_config(const struct tls_context *context, enum tls_role role)
 {
-    return is_client ? &context->client : &context->server;
+    return &context->configs[role];
+}
+
+const char *tls_context_pin(const struct tls_context *context)
+{
+    return context->pin;
 }
 
 struct tls_secrets **tls_context_export_slot(struct tls_context *context)

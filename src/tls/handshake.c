@@ -23,17 +23,25 @@ struct handshake {
     struct tls_context *context;
     int fd;
     bool is_client;
-    bool foreign;             /* what the peer sends does not begin as TLS does */
-    uint8_t heard[7];         /* the beginning of the peer's last record */
-    size_t heard_size;        /* how much of that record has come; 0: nothing at all */
-    char expected[NAME_SIZE]; /* empty: any instance of the trust domain */
-    struct spiffe_id peer;    /* set once the chain is verified and names an instance */
+    bool foreign;      /* what the peer sends does not begin as TLS does */
+    uint8_t heard[7];  /* the beginning of the peer's last record */
+    size_t heard_size; /* how much of that record has come; 0: nothing at all */
+    struct tls_expected expected;
+    struct spiffe_id peer; /* set once the chain is verified and names an instance */
     char peer_text[SPIFFE_TEXT_SIZE];
     uint32_t chain_flags; /* what is wrong with the certificates above the leaf */
     struct error refused; /* why we refuse the peer's certificate */
     struct tls_secrets secrets;
     mbedtls_ssl_context *ssl;
 };
+
+struct tls_expected tls_expect(const char *instance)
+{
+    struct tls_expected expected = {.who = instance ? TLS_INSTANCE : TLS_ANY_INSTANCE};
+
+    snprintf(expected.instance, sizeof expected.instance, "%s", instance ? instance : "");
+    return expected;
+}
 
 static int send_some(void *at, const unsigned char *data, size_t size)
 {
@@ -97,6 +105,39 @@ static int receive_some(void *at, unsigned char *out, size_t size)
                                              : MBEDTLS_ERR_NET_CONN_RESET;
 }
 
+/* At the first contact nothing is known of the CA but its hash. */
+static void trust_pinned(const struct handshake *handshake, const mbedtls_x509_crt *certificate,
+                         uint32_t *flags)
+{
+    const char *pin = tls_context_pin(handshake->context);
+    char hash[CERTIFICATE_HASH_SIZE];
+
+    if (pin[0] != '\0') {
+        certificate_hash(certificate, hash);
+        if (strcmp(hash, pin) == 0) {
+            *flags &= ~(uint32_t)MBEDTLS_X509_BADCERT_NOT_TRUSTED;
+        }
+    }
+}
+
+static int check_who(const struct tls_expected *expected, const struct spiffe_id *id,
+                     struct error *err)
+{
+    if (expected->who == TLS_REGISTRY) {
+        return id->is_registry
+                   ? 0
+                   : error_set(err, "the peer is instance %s, expected the registry", id->instance);
+    }
+    if (id->is_registry) {
+        return error_set(err, "the peer is the registry, expected an instance");
+    }
+    if (expected->who == TLS_INSTANCE && strcmp(id->instance, expected->instance) != 0) {
+        return error_set(err, "the peer is instance %s, expected %s", id->instance,
+                         expected->instance);
+    }
+    return 0;
+}
+
 /* Called for each certificate of the peer's chain, the leaf (depth 0) last. */
 static int judge(void *at, mbedtls_x509_crt *certificate, int depth, uint32_t *flags)
 {
@@ -104,6 +145,7 @@ static int judge(void *at, mbedtls_x509_crt *certificate, int depth, uint32_t *f
     struct spiffe_id id;
 
     if (depth > 0) {
+        trust_pinned(handshake, certificate, flags);
         handshake->chain_flags |= *flags;
         return 0;
     }
@@ -118,36 +160,35 @@ static int judge(void *at, mbedtls_x509_crt *certificate, int depth, uint32_t *f
     } else if (strcmp(id.trust_domain, tls_context_trust_domain(handshake->context)) != 0) {
         error_set(&handshake->refused, "the peer is of trust domain %s, expected %s",
                   id.trust_domain, tls_context_trust_domain(handshake->context));
-    } else if (id.instance[0] == '\0') {
+    } else if (id.instance[0] == '\0' && !id.is_registry) {
         error_set(&handshake->refused,
                   "the peer's certificate names the trust domain, not an instance");
     } else {
         handshake->peer = id;
         spiffe_format(&id, handshake->peer_text, sizeof handshake->peer_text);
-        if (handshake->expected[0] == '\0' || strcmp(id.instance, handshake->expected) == 0) {
+        if (check_who(&handshake->expected, &id, &handshake->refused) == 0) {
             return 0;
         }
-        error_set(&handshake->refused, "the peer is instance %s, expected %s", id.instance,
-                  handshake->expected);
     }
     *flags |= MBEDTLS_X509_BADCERT_OTHER;
     return 0;
 }
 
 struct handshake *handshake_new(struct tls_context *context, int fd, bool is_client,
-                                const char *expected, struct error *err)
+                                const struct tls_expected *expected, struct error *err)
 {
     struct handshake *handshake = memory_zalloc(sizeof *handshake);
+    enum tls_role role = is_client                      ? TLS_CLIENT
+                         : expected->who == TLS_ANYBODY ? TLS_OPEN_SERVER
+                                                        : TLS_SERVER;
 
     handshake->context = tls_context_ref(context);
     handshake->fd = fd;
     handshake->is_client = is_client;
-    if (expected) {
-        snprintf(handshake->expected, sizeof handshake->expected, "%s", expected);
-    }
+    handshake->expected = *expected;
     handshake->ssl = memory_zalloc(sizeof *handshake->ssl);
     mbedtls_ssl_init(handshake->ssl);
-    if (mbedtls_ssl_setup(handshake->ssl, tls_context_config(context, is_client)) != 0) {
+    if (mbedtls_ssl_setup(handshake->ssl, tls_context_config(context, role)) != 0) {
         error_set(err, "no memory for a TLS session");
         handshake_free(handshake);
         return NULL;
@@ -213,6 +254,17 @@ static void explain(const struct handshake *handshake, int code, struct error *e
     }
 }
 
+/* Where a certificate is optional, mbedTLS goes on with a bad one. */
+static bool has_shown_who_it_is(const struct handshake *handshake)
+{
+    uint32_t result = mbedtls_ssl_get_verify_result(handshake->ssl);
+
+    if (handshake->expected.who == TLS_ANYBODY && (result & MBEDTLS_X509_BADCERT_MISSING) != 0) {
+        return true;
+    }
+    return result == 0 && handshake->peer_text[0] != '\0';
+}
+
 enum handshake_result handshake_step(struct handshake *handshake, struct error *err)
 {
     struct tls_secrets **slot = tls_context_export_slot(handshake->context);
@@ -229,7 +281,13 @@ enum handshake_result handshake_step(struct handshake *handshake, struct error *
     }
     if (rc == 0) {
         const char *protocol = mbedtls_ssl_get_alpn_protocol(handshake->ssl);
-        if (protocol && strcmp(protocol, "h2") == 0 && handshake->peer_text[0] != '\0') {
+        if (!has_shown_who_it_is(handshake)) {
+            mbedtls_ssl_send_alert_message(handshake->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+                                           MBEDTLS_SSL_ALERT_MSG_BAD_CERT);
+            explain(handshake, MBEDTLS_ERR_X509_CERT_VERIFY_FAILED, err);
+            return HANDSHAKE_FAILED;
+        }
+        if (protocol && strcmp(protocol, "h2") == 0) {
             return HANDSHAKE_DONE;
         }
         error_set(err, "the peer did not agree to speak h2 (ALPN)");

@@ -35,7 +35,8 @@ struct dial {
     struct thread *thread;
     struct address address;
     struct socket_address resolved;
-    char instance[NAME_SIZE];
+    struct tls_expected expected;
+    char what[NAME_SIZE + 16]; /* "the sidecar of NAME", for messages */
     struct loop *reply;
     void (*done)(void *argument, struct established *established, enum dial_failure failure,
                  const struct error *why);
@@ -77,6 +78,7 @@ struct handshaker {
     atomic_uint next;          /* spreads the work over the threads */
     atomic_uint on_the_way;    /* accepted, and not yet taken by their thread */
     struct acceptor *acceptor; /* lives on the first thread */
+    enum tls_who who;          /* may come in by it */
     void (*accepted)(void *argument, struct established *established);
     void *argument;
 };
@@ -262,12 +264,13 @@ static void job_shake(struct job *job)
 
 static void job_begin(struct job *job)
 {
+    const struct tls_expected stranger = {.who = job->thread->owner->who};
     struct error err = ERROR_INIT;
 
     socket_prepare(job->fd, socket_is_local(job->fd));
     socket_peer_format(job->fd, job->address, sizeof job->address);
     job->handshake = handshake_new(job->thread->context, job->fd, job->dial != NULL,
-                                   job->dial ? job->dial->instance : NULL, &err);
+                                   job->dial ? &job->dial->expected : &stranger, &err);
     if (!job->handshake) {
         job_failed(job, DIAL_REFUSED, &err);
         return;
@@ -286,8 +289,7 @@ static void job_connected(struct job *job)
     getsockopt(job->fd, SOL_SOCKET, SO_ERROR, &failure, &size);
     if (failure != 0) {
         address_format(&job->dial->address, text, sizeof text);
-        error_set_errno(&err, failure, "the sidecar of %s does not answer at %s",
-                        job->dial->instance, text);
+        error_set_errno(&err, failure, "%s does not answer at %s", job->dial->what, text);
         job_failed(job, DIAL_UNREACHABLE, &err);
         return;
     }
@@ -341,7 +343,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *argument)
     if (job->state == JOB_LINGERING) {
         job_free(job);
     } else if (job->state == JOB_CONNECTING) {
-        error_set(&err, "the sidecar of %s did not answer within %d seconds", job->dial->instance,
+        error_set(&err, "%s did not answer within %d seconds", job->dial->what,
                   HANDSHAKER_DEADLINE_SECONDS);
         job_failed(job, DIAL_UNREACHABLE, &err);
     } else {
@@ -438,12 +440,13 @@ static void on_accepted(void *argument, int fd)
     }
 }
 
-int handshaker_listen(struct handshaker *handshaker, int fd,
+int handshaker_listen(struct handshaker *handshaker, int fd, enum tls_who who,
                       void (*accepted)(void *argument, struct established *established),
                       void *argument, struct error *err)
 {
     handshaker->accepted = accepted;
     handshaker->argument = argument;
+    handshaker->who = who;
     handshaker->acceptor =
         acceptor_new(loop_base(handshaker->threads[0].loop), fd, on_accepted, handshaker, err);
     return handshaker->acceptor ? 0 : -1;
@@ -481,7 +484,7 @@ static void start_connecting(void *argument)
     fd = socket(dial->resolved.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0) {
-        error_set_errno(&err, errno, "no socket to reach the sidecar of %s", dial->instance);
+        error_set_errno(&err, errno, "no socket to reach %s", dial->what);
         dial_failed(dial, DIAL_UNREACHABLE, &err);
         return;
     }
@@ -493,8 +496,7 @@ static void start_connecting(void *argument)
         errno != EINPROGRESS) {
         int failure = errno;
         address_format(&dial->address, text, sizeof text);
-        error_set_errno(&err, failure, "the sidecar of %s does not answer at %s", dial->instance,
-                        text);
+        error_set_errno(&err, failure, "%s does not answer at %s", dial->what, text);
         job_failed(job, DIAL_UNREACHABLE, &err);
         return;
     }
@@ -515,7 +517,7 @@ static void resolve(void *argument)
 }
 
 void handshaker_dial(struct handshaker *handshaker, const struct address *address,
-                     const char *instance, struct loop *reply,
+                     const struct tls_expected *expected, struct loop *reply,
                      void (*done)(void *argument, struct established *established,
                                   enum dial_failure failure, const struct error *why),
                      void *argument)
@@ -524,7 +526,12 @@ void handshaker_dial(struct handshaker *handshaker, const struct address *addres
 
     dial->thread = pick(handshaker);
     dial->address = *address;
-    snprintf(dial->instance, sizeof dial->instance, "%s", instance);
+    dial->expected = *expected;
+    if (expected->who == TLS_REGISTRY) {
+        snprintf(dial->what, sizeof dial->what, "the registry");
+    } else {
+        snprintf(dial->what, sizeof dial->what, "the sidecar of %s", expected->instance);
+    }
     dial->reply = reply;
     dial->done = done;
     dial->argument = argument;

@@ -288,6 +288,7 @@ static bool has_its_tunnels(const struct peer *peer)
 static void dial(struct peer *peer)
 {
     static const struct timeval at_once = {0, 0};
+    const struct tls_expected expected = tls_expect(peer->instance);
     struct pool *pool = peer->pool;
 
     if (peer->attempt || peer->pending || peer->references == 0 || peer_tunnel(peer)) {
@@ -303,7 +304,7 @@ static void dial(struct peer *peer)
     peer->attempt = memory_zalloc(sizeof *peer->attempt);
     peer->attempt->peer = peer;
     peer->attempts++;
-    handshaker_dial(pool->handshaker, &peer->address, peer->instance, pool->loop, on_dialled,
+    handshaker_dial(pool->handshaker, &peer->address, &expected, pool->loop, on_dialled,
                     peer->attempt);
 }
 

@@ -1,4 +1,4 @@
-#include "sender.h"
+#include "appnet/tunnel/sender.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -7,9 +7,9 @@
 #include <event2/event.h>
 #include <nghttp2/nghttp2.h>
 
+#include "appnet/tunnel/sender.h"
 #include "appnet/tunnel/tunnel.h"
 #include "holding.h"
-#include "sender.h"
 
 #define REASON_SIZE 64
 

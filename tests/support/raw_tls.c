@@ -80,9 +80,9 @@ static void agree(struct peer *peer, const char *folder, const char *engine)
     char *ca = file_path(folder, "ca.pem");
     struct identity *identity = identity_load(certificate, key, ca, TRUST_DOMAIN, "one", &err);
     struct tls_context *context = identity ? tls_context_new(identity, &err) : NULL;
-    struct handshake *handshake = context ? handshake_new(context, peer->fd, peer->is_client,
-                                                          peer->is_client ? "two" : NULL, &err)
-                                          : NULL;
+    const struct tls_expected expected = tls_expect(peer->is_client ? "two" : NULL);
+    struct handshake *handshake =
+        context ? handshake_new(context, peer->fd, peer->is_client, &expected, &err) : NULL;
     enum handshake_result result = handshake ? HANDSHAKE_READ : HANDSHAKE_FAILED;
     struct tls_session session;
 

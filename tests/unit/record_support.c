@@ -62,8 +62,8 @@ static struct tls_context *context_for(const struct setting *setting, const char
     struct tls_context *context = support_context("ca", instance);
 
     for (int i = 0; i < 2; i++) {
-        mbedtls_ssl_config *config =
-            (mbedtls_ssl_config *)(uintptr_t)tls_context_config(context, i == 0);
+        mbedtls_ssl_config *config = (mbedtls_ssl_config *)(uintptr_t)tls_context_config(
+            context, i == 0 ? TLS_CLIENT : TLS_SERVER);
 
         mbedtls_ssl_conf_ciphersuites(config, suite_of(setting));
 #if MBEDTLS_VERSION_MAJOR >= 3

@@ -505,9 +505,10 @@ static void refuses_another_trust_domain(void **state)
 /* Signs a certificate of the CA for the key of `web`. */
 static void sign_as(const char *instance, int64_t not_before, int64_t not_after, const char *path)
 {
-    struct draft draft = {.id = {SUPPORT_DOMAIN, ""},
+    mbedtls_x509_crt issuer;
+    struct draft draft = {.id = {.trust_domain = SUPPORT_DOMAIN},
                           .subject = "CN=x",
-                          .issuer = "O=" SUPPORT_DOMAIN ",CN=appnet CA",
+                          .issuer = &issuer,
                           .not_before = not_before,
                           .not_after = not_after};
     struct {
@@ -525,11 +526,14 @@ static void sign_as(const char *instance, int64_t not_before, int64_t not_after,
         assert_int_equal(crypto_parse_key(&keys[i].key, text, size + 1), 0);
         free(text);
     }
+    mbedtls_x509_crt_init(&issuer);
+    assert_int_equal(mbedtls_x509_crt_parse_file(&issuer, "ca/ca.pem"), 0);
     snprintf(draft.id.instance, sizeof(draft.id.instance), "%s", instance);
     draft.key = &keys[0].key;
     draft.issuer_key = &keys[1].key;
     assert_int_equal(draft_sign(&draft, pem, NULL), 0);
     assert_int_equal(file_write(path, pem, strlen(pem), 0644, false, NULL), 0);
+    mbedtls_x509_crt_free(&issuer);
     mbedtls_pk_free(&keys[0].key);
     mbedtls_pk_free(&keys[1].key);
 }

@@ -101,8 +101,10 @@ static void scene_free(struct scene *scene)
 
 static void dial(struct scene *scene, const char *instance, struct answer *answer)
 {
+    const struct tls_expected expected = tls_expect(instance);
+
     memset(answer, 0, sizeof(*answer));
-    handshaker_dial(scene->source, &scene->address, instance, scene->loop, on_dialled, answer);
+    handshaker_dial(scene->source, &scene->address, &expected, scene->loop, on_dialled, answer);
 }
 
 static void wait_for(struct scene *scene, struct answer *answer)

@@ -1,4 +1,4 @@
-#include "../../src/tunnel/sender.h"
+#include "appnet/tunnel/sender.h"
 
 #include <poll.h>
 #include <setjmp.h>

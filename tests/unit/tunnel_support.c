@@ -60,7 +60,8 @@ void support_handshaker_listen(struct handshaker *handshaker, struct address *ou
     int fd = support_listen(out);
 
     assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-    assert_int_equal(handshaker_listen(handshaker, fd, accepted, argument, NULL), 0);
+    assert_int_equal(handshaker_listen(handshaker, fd, TLS_ANY_INSTANCE, accepted, argument, NULL),
+                     0);
 }
 
 /* ---- endpoints ---- */

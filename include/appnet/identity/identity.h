@@ -13,12 +13,13 @@
  * parsers want them: every handshake thread parses its own copy, since mbedTLS's contexts are not
  * to be shared between threads. */
 struct identity {
-    char *certificate_pem; /* leaf first, then any intermediates */
+    char *certificate_pem; /* leaf first, then any intermediates; NULL: it is nobody's yet */
     size_t certificate_size;
     char *key_pem;
     size_t key_size;
     char *ca_pem; /* the trust bundle: one or more CAs */
     size_t ca_size;
+    char ca_hash[CERTIFICATE_HASH_SIZE]; /* instead of the bundle, without a certificate */
     struct spiffe_id id;
     struct certificate_summary summary;
 };
@@ -33,6 +34,10 @@ struct identity *identity_load(const char *certificate, const char *key, const c
 struct identity *identity_from_pem(const char *certificate_pem, const char *key_pem,
                                    const char *ca_pem, const char *trust_domain,
                                    const char *instance, struct error *err);
+
+/* For the first contact with a registry: nobody's, and it trusts a chain that ends in the CA with
+ * this certificate_hash, as a join token pins it. */
+struct identity *identity_pinned(const char *trust_domain, const char *ca_hash);
 
 /* Wipes the key. */
 void identity_free(struct identity *identity);

@@ -22,7 +22,16 @@ struct tls_context *tls_context_ref(struct tls_context *context);
 /* Drops a reference, from any thread; NULL is fine. */
 void tls_context_unref(struct tls_context *context);
 
-const mbedtls_ssl_config *tls_context_config(const struct tls_context *context, bool is_client);
+enum tls_role {
+    TLS_CLIENT,
+    TLS_SERVER,      /* every client shows a certificate */
+    TLS_OPEN_SERVER, /* a client may have none */
+};
+
+const mbedtls_ssl_config *tls_context_config(const struct tls_context *context, enum tls_role role);
+
+/* The certificate_hash of the only CA that is trusted; empty: the bundle is. */
+const char *tls_context_pin(const struct tls_context *context);
 
 /* Where the secrets of the handshake that is about to go on are to be written; NULL: nowhere. */
 struct tls_secrets **tls_context_export_slot(struct tls_context *context);

@@ -15,12 +15,28 @@
 
 enum handshake_result { HANDSHAKE_DONE, HANDSHAKE_READ, HANDSHAKE_WRITE, HANDSHAKE_FAILED };
 
+/* Whom the other side must prove to be. */
+enum tls_who {
+    TLS_ANY_INSTANCE, /* of the trust domain */
+    TLS_INSTANCE,     /* the one that is named */
+    TLS_REGISTRY,
+    TLS_ANYBODY, /* server only: an instance, or somebody without a certificate */
+};
+
+struct tls_expected {
+    enum tls_who who;
+    char instance[NAME_SIZE];
+};
+
+/* The instance of that name; with NULL, any. */
+struct tls_expected tls_expect(const char *instance);
+
 struct handshake;
 
 /* The outcome: an authenticated session, ready for a record engine (record_new takes `ssl` and
  * `context` over). */
 struct tls_session {
-    struct spiffe_id peer; /* from the verified leaf certificate */
+    struct spiffe_id peer; /* from the verified leaf certificate; all empty: it showed none */
     char version[16];      /* "TLSv1.2" */
     char cipher[TLS_CIPHER_NAME_SIZE];
     bool is_client;
@@ -29,10 +45,9 @@ struct tls_session {
     struct tls_context *context;
 };
 
-/* `expected` (client only): the instance that the server must prove to be; NULL on the server's
- * side, where any instance of the trust domain may come in. `fd` is borrowed. */
+/* `fd` is borrowed. */
 struct handshake *handshake_new(struct tls_context *context, int fd, bool is_client,
-                                const char *expected, struct error *err);
+                                const struct tls_expected *expected, struct error *err);
 
 /* Goes as far as the socket allows. HANDSHAKE_READ/WRITE: call again when the socket is ready for
  * that. It reads exactly one record at a time, so that nothing behind the last one is taken from

@@ -46,18 +46,18 @@ struct handshaker *handshaker_new(unsigned threads, const struct record_engine *
 int handshaker_set_identity(struct handshaker *handshaker, const struct identity *identity,
                             struct error *err);
 
-/* Accepts on `fd`, which it takes over, until handshaker_close. `accepted` is called on a handshake
- * thread and owns what it gets. Refusals are logged here. */
-int handshaker_listen(struct handshaker *handshaker, int fd,
+/* Accepts on `fd`, which it takes over, until handshaker_close: TLS_ANY_INSTANCE or TLS_ANYBODY.
+ * `accepted` is called on a handshake thread and owns what it gets. Refusals are logged here. */
+int handshaker_listen(struct handshaker *handshaker, int fd, enum tls_who who,
                       void (*accepted)(void *argument, struct established *established),
                       void *argument, struct error *err);
 void handshaker_close(struct handshaker *handshaker);
 
-/* Dials a peer that must prove to be `instance`. `done` is called once, on `reply`'s thread: with
- * an established socket that it then owns, or with NULL, the kind of failure and the reason.
- * `instance` and `address` are copied. */
+/* Dials a peer that must prove to be the expected one. `done` is called once, on `reply`'s thread:
+ * with an established socket that it then owns, or with NULL, the kind of failure and the reason.
+ * `expected` and `address` are copied. */
 void handshaker_dial(struct handshaker *handshaker, const struct address *address,
-                     const char *instance, struct loop *reply,
+                     const struct tls_expected *expected, struct loop *reply,
                      void (*done)(void *argument, struct established *established,
                                   enum dial_failure failure, const struct error *why),
                      void *argument);

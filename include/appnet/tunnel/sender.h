@@ -1,5 +1,5 @@
 /* A tunnel's way out: plaintext is laid into packets, packets are sealed in place when full or when
- * the turn ends, and leave in one writev. Private to src/tunnel. */
+ * the turn ends, and leave in one writev. */
 #ifndef APPNET_TUNNEL_SENDER_H
 #define APPNET_TUNNEL_SENDER_H
 
