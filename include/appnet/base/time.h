@@ -11,4 +11,7 @@
  */
 void time_format(int64_t seconds, char *out, size_t size);
 
+/* Milliseconds since 1970. */
+int64_t time_now_ms(void);
+
 #endif

@@ -1,0 +1,21 @@
+/* The registry's HTTP API, behind both doors: finds what a request is for, sees that who asks may,
+ * reads what it says, and has it done. */
+#ifndef APPNET_REGISTRY_API_H
+#define APPNET_REGISTRY_API_H
+
+#include "appnet/http/exchange.h"
+#include "appnet/registry/auth.h"
+#include "appnet/registry/enrolment.h"
+
+struct core;
+struct api;
+
+/* All outlive it. `host` is what http_listen names, for the Host header's check at the plain door.
+ */
+struct api *api_new(struct core *core, const struct auth *auth, struct enrolment *enrolment,
+                    const char *host);
+void api_free(struct api *api);
+
+struct http_handler api_handler(struct api *api);
+
+#endif

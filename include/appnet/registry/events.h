@@ -1,0 +1,30 @@
+/* What happens, told as it happens: server-sent events (HTML Living Standard, section 9.2). The
+ * last EVENTS_KEPT are kept, so that a listener that was away for a moment misses nothing. */
+#ifndef APPNET_REGISTRY_EVENTS_H
+#define APPNET_REGISTRY_EVENTS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "appnet/http/exchange.h"
+
+#define EVENTS_KEPT 4096
+#define EVENTS_LISTENERS_MAX 256
+
+struct event_base;
+struct events;
+
+/* `revision` is read whenever a listener begins anew. */
+struct events *events_new(struct event_base *base, const int64_t *revision);
+void events_free(struct events *events); /* ends all listeners */
+
+/* Tells everybody; takes `data` over. `name` is a constant: "connection", "connection-removed",
+ * "instance", "instance-removed". */
+void events_publish(struct events *events, const char *name, json_t *data);
+
+/* Begins to answer `exchange` with events: with those after `last_id` (Last-Event-ID), or, when it
+ * is NULL, or too old, or of another start of the registry, with "reset": read the lists anew.
+ * False, and the exchange is untouched: there are EVENTS_LISTENERS_MAX already. */
+bool events_listen(struct events *events, struct http_exchange *exchange, const char *last_id);
+
+#endif

@@ -1,0 +1,166 @@
+#include "appnet/registry/events.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include <event2/event.h>
+
+#include "appnet/base/memory.h"
+#include "appnet/base/secret.h"
+
+/* A comment now and then, so that what stands in between does not take silence for the end. */
+#define QUIET_SECONDS 15
+#define QUIET_TEXT ": quiet\n\n"
+
+struct listener {
+    LIST_ENTRY(listener) link;
+    struct events *events;
+    struct http_exchange *exchange;
+};
+
+struct events {
+    const int64_t *revision;
+    struct event *quiet;
+    uint32_t boot;
+    uint64_t count;          /* told so far, and the number of the last one */
+    char *kept[EVENTS_KEPT]; /* number n is at n % EVENTS_KEPT */
+    LIST_HEAD(, listener) listeners;
+    unsigned listener_count;
+};
+
+static void on_gone(void *argument)
+{
+    struct listener *listener = argument;
+
+    LIST_REMOVE(listener, link);
+    listener->events->listener_count--;
+    free(listener);
+}
+
+/* A listener that does not read is cut by the exchange, and its end is told by on_gone. */
+static void tell(const struct listener *listener, const char *text)
+{
+    http_exchange_write(listener->exchange, text, strlen(text));
+}
+
+static void tell_all(const struct events *events, const char *text)
+{
+    struct listener *listener;
+    struct listener *next;
+
+    for (listener = LIST_FIRST(&events->listeners); listener; listener = next) {
+        next = LIST_NEXT(listener, link);
+        tell(listener, text);
+    }
+}
+
+static void on_quiet(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    tell_all(argument, QUIET_TEXT);
+}
+
+struct events *events_new(struct event_base *base, const int64_t *revision)
+{
+    static const struct timeval quiet = {QUIET_SECONDS, 0};
+    struct events *events = memory_zalloc(sizeof *events);
+
+    events->revision = revision;
+    LIST_INIT(&events->listeners);
+    random_bytes(&events->boot, sizeof events->boot);
+    events->quiet = event_new(base, -1, EV_PERSIST, on_quiet, events);
+    event_add(events->quiet, &quiet);
+    return events;
+}
+
+void events_free(struct events *events)
+{
+    struct listener *listener;
+
+    if (!events) {
+        return;
+    }
+    while ((listener = LIST_FIRST(&events->listeners))) {
+        struct http_exchange *exchange = listener->exchange;
+        on_gone(listener);
+        http_exchange_end(exchange);
+    }
+    for (unsigned i = 0; i < EVENTS_KEPT; i++) {
+        free(events->kept[i]);
+    }
+    event_free(events->quiet);
+    free(events);
+}
+
+static char *make_text(const struct events *events, const char *name, const json_t *data)
+{
+    char *body = json_dumps(data, JSON_COMPACT);
+    char *text = memory_printf("id: %08" PRIx32 "-%" PRIu64 "\nevent: %s\ndata: %s\n\n",
+                               events->boot, events->count, name, body);
+
+    free(body);
+    return text;
+}
+
+void events_publish(struct events *events, const char *name, json_t *data)
+{
+    char **place;
+
+    events->count++;
+    place = &events->kept[events->count % EVENTS_KEPT];
+    free(*place);
+    *place = make_text(events, name, data);
+    json_decref(data);
+    tell_all(events, *place);
+}
+
+static void tell_to_begin_anew(const struct events *events, const struct listener *listener)
+{
+    json_t *data = json_pack("{s:I}", "revision", (json_int_t)*events->revision);
+    char *text = make_text(events, "reset", data);
+
+    tell(listener, text);
+    free(text);
+    json_decref(data);
+}
+
+/* The number in "BOOT-NUMBER" if it is of this start, and what follows it is kept. */
+static bool resumes(const struct events *events, const char *last_id, uint64_t *number)
+{
+    uint32_t boot;
+    int end = 0;
+
+    return last_id && sscanf(last_id, "%8" SCNx32 "-%19" SCNu64 "%n", &boot, number, &end) == 2 &&
+           last_id[end] == '\0' && boot == events->boot && *number <= events->count &&
+           events->count - *number < EVENTS_KEPT;
+}
+
+bool events_listen(struct events *events, struct http_exchange *exchange, const char *last_id)
+{
+    struct listener *listener;
+    uint64_t number;
+
+    if (events->listener_count >= EVENTS_LISTENERS_MAX) {
+        return false;
+    }
+    listener = memory_zalloc(sizeof *listener);
+    listener->events = events;
+    listener->exchange = exchange;
+    LIST_INSERT_HEAD(&events->listeners, listener, link);
+    events->listener_count++;
+    http_exchange_on_closed(exchange, on_gone, listener);
+    if (!resumes(events, last_id, &number)) {
+        http_exchange_begin(exchange, 200, "text/event-stream");
+        tell_to_begin_anew(events, listener);
+        return true;
+    }
+    http_exchange_begin(exchange, 200, "text/event-stream");
+    while (number < events->count) {
+        tell(listener, events->kept[++number % EVENTS_KEPT]);
+    }
+    return true;
+}
