@@ -30,7 +30,6 @@ src_registry_libregistry_a_SOURCES = \
 	src/registry/store_mem.c \
 	src/registry/store_sqlite.c \
 	src/registry/store_table.h
-src_registry_libregistry_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 registry_libs = src/registry/libregistry.a $(SQLITE_LIBS) $(LIBCONFIG_LIBS) $(JANSSON_LIBS) $(http_libs)
 
 bin_PROGRAMS += appnet-registry

@@ -115,6 +115,7 @@ tests_unit_test_status_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
 if WITH_REGISTRY
 registry_support = tests/unit/libregistry_support.a
 tests_unit_libregistry_support_a_SOURCES = \
+	tests/unit/lossy_vfs.h tests/unit/lossy_vfs.c \
 	tests/unit/registry_support.h tests/unit/registry_support.c \
 	tests/unit/store_support.h tests/unit/store_support.c
 unit_tests += tests/unit/test_descriptor
@@ -133,6 +134,8 @@ unit_tests += tests/unit/test_state
 tests_unit_test_state_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_store
 tests_unit_test_store_LDADD = $(registry_support) $(support_library) $(registry_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_store_crash
+tests_unit_test_store_crash_LDADD = $(registry_support) $(support_library) $(registry_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_store_sqlite
 tests_unit_test_store_sqlite_LDADD = $(registry_support) $(support_library) $(registry_libs) $(CMOCKA_LIBS)
 endif
