@@ -9,6 +9,9 @@
 #define SENTENCE_SIZE 512
 
 static char *make_sentence(const char *format, va_list arguments)
+    __attribute__((format(printf, 1, 0)));
+
+static char *make_sentence(const char *format, va_list arguments)
 {
     char text[SENTENCE_SIZE];
 
