@@ -30,6 +30,7 @@ src_registry_libregistry_a_SOURCES = \
 	src/registry/store_mem.c \
 	src/registry/store_sqlite.c \
 	src/registry/store_table.h
+registry_core_libs = src/registry/libregistry.a $(SQLITE_LIBS) $(JANSSON_LIBS) $(base_libs)
 registry_libs = src/registry/libregistry.a $(SQLITE_LIBS) $(LIBCONFIG_LIBS) $(JANSSON_LIBS) $(http_libs)
 
 bin_PROGRAMS += appnet-registry

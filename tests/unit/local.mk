@@ -111,7 +111,7 @@ tests_unit_test_snapshot_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIB
 unit_tests += tests/unit/test_status
 tests_unit_test_status_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
 
-# registry
+# registry: the core needs nothing above base
 if WITH_REGISTRY
 registry_support = tests/unit/libregistry_support.a
 tests_unit_libregistry_support_a_SOURCES = \
@@ -119,25 +119,25 @@ tests_unit_libregistry_support_a_SOURCES = \
 	tests/unit/registry_support.h tests/unit/registry_support.c \
 	tests/unit/store_support.h tests/unit/store_support.c
 unit_tests += tests/unit/test_descriptor
-tests_unit_test_descriptor_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
+tests_unit_test_descriptor_LDADD = $(registry_support) $(registry_core_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_mesh
-tests_unit_test_mesh_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
+tests_unit_test_mesh_LDADD = $(registry_support) $(registry_core_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_model
-tests_unit_test_model_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
+tests_unit_test_model_LDADD = $(registry_support) $(registry_core_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_rowset
-tests_unit_test_rowset_LDADD = $(registry_libs) $(CMOCKA_LIBS)
+tests_unit_test_rowset_LDADD = $(registry_core_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_rules
-tests_unit_test_rules_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
+tests_unit_test_rules_LDADD = $(registry_support) $(registry_core_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_schema
-tests_unit_test_schema_LDADD = $(registry_support) $(support_library) $(registry_libs) $(CMOCKA_LIBS)
+tests_unit_test_schema_LDADD = $(registry_support) $(support_library) $(registry_core_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_state
-tests_unit_test_state_LDADD = $(registry_support) $(registry_libs) $(CMOCKA_LIBS)
+tests_unit_test_state_LDADD = $(registry_support) $(registry_core_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_store
-tests_unit_test_store_LDADD = $(registry_support) $(support_library) $(registry_libs) $(CMOCKA_LIBS)
+tests_unit_test_store_LDADD = $(registry_support) $(support_library) $(registry_core_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_store_crash
-tests_unit_test_store_crash_LDADD = $(registry_support) $(support_library) $(registry_libs) $(CMOCKA_LIBS)
+tests_unit_test_store_crash_LDADD = $(registry_support) $(support_library) $(registry_core_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_store_sqlite
-tests_unit_test_store_sqlite_LDADD = $(registry_support) $(support_library) $(registry_libs) $(CMOCKA_LIBS)
+tests_unit_test_store_sqlite_LDADD = $(registry_support) $(support_library) $(registry_core_libs) $(CMOCKA_LIBS)
 endif
 
 # cli
