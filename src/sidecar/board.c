@@ -110,8 +110,7 @@ static void update(struct board *board, struct row *row)
     struct connection_state drawn;
 
     draw(board, row, &drawn);
-    if (drawn.status != row->drawn.status || drawn.reason != row->drawn.reason ||
-        strcmp(drawn.detail.text, row->drawn.detail.text) != 0) {
+    if (!connection_state_equal(&drawn, &row->drawn)) {
         row->drawn = drawn;
         board->changed(board->argument, &row->outbound, &row->drawn);
     }

@@ -1,248 +1,262 @@
 #include "appnet/sidecar/connection.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <event2/event.h>
 
+#include "appnet/base/log.h"
 #include "appnet/base/loop.h"
 #include "appnet/base/memory.h"
-#include "appnet/base/secret.h"
 #include "appnet/sidecar/policy.h"
+#include "appnet/sidecar/replica.h"
 
-/* A probe takes the target a connect to its application, and the way. */
-#define PROBE_PATIENCE ((int64_t)CONNECTION_PROBE_SECONDS * 1000000)
+/* A waiter's place at one replica. */
+struct connection_wait {
+    LIST_ENTRY(connection_wait) link;
+    struct connection *connection;
+    struct connection_waiter *waiter;
+    struct replica *replica;
+    struct peer_waiter place;
+};
 
 struct connection {
-    struct pool *pool;
-    struct peer *peer;
-    struct peer_observer observer;
-    struct stream_request request;
+    struct replica_target target;
+    struct replica **replicas;
+    unsigned count;
+    unsigned next; /* where the next search for a tunnel begins: among equals each gets its turn */
     struct connection_state state;
-    struct event *timer; /* the next probe; or, while one is under way, the end of its time */
-    struct probe *probe; /* under way, or NULL */
-    unsigned failures;   /* probes, in a row */
-    bool watch;
+    struct event *draw_later;
+    TAILQ_HEAD(, connection_waiter) waiters;
     void (*changed)(void *argument, const struct connection_state *state);
     void *argument;
 };
 
-/* Outlives its connection if that goes first. */
-struct probe {
-    struct connection *connection;
-    struct stream *stream;
-    int64_t overdue_at; /* loop_now */
-    unsigned status;    /* 0: no answer */
-    char reason[64];
-};
+/* ---- the state ---- */
 
-const char *connection_status_text(enum connection_status status)
+/* With several replicas the sentence says which one it is of. */
+static void explain(const struct connection *connection, const struct replica *replica,
+                    struct connection_state *out)
 {
-    switch (status) {
-    case CONNECTION_WAITING:
-        return "WAITING";
-    case CONNECTION_ESTABLISHED:
-        return "ESTABLISHED";
-    case CONNECTION_FAILED:
-        return "FAILED";
+    char text[ADDRESS_TEXT_SIZE];
+
+    *out = *replica_state(replica);
+    if (connection->count > 1) {
+        address_format(replica_address(replica), text, sizeof text);
+        error_prefix(&out->detail, "%s", text);
     }
-    return "UNKNOWN";
 }
 
-/* Reason codes are ours even when a peer sends them. */
-static const char *known_reason(const char *reason)
+/* One that works is enough; as long as one is not measured yet nothing has failed. */
+static void draw(const struct connection *connection, struct connection_state *out)
 {
-    static const char *const known[] = {REASON_NOT_AUTHORISED, REASON_TARGET_REFUSED,
-                                        REASON_INTERFACE_WITHDRAWN};
+    bool waiting = false;
 
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (strcmp(known[i], reason) == 0) {
-            return known[i];
+    *out = (struct connection_state){.status = CONNECTION_WAITING};
+    if (connection->count == 0) {
+        out->status = CONNECTION_FAILED;
+        out->reason = REASON_NO_REPLICA;
+        error_set(&out->detail, "no replica of instance %s is there to connect to",
+                  connection->target.request.instance);
+        return;
+    }
+    for (unsigned i = 0; i < connection->count; i++) {
+        const struct replica *replica = connection->replicas[i];
+        if (replica_state(replica)->status == CONNECTION_ESTABLISHED) {
+            out->status = CONNECTION_ESTABLISHED;
+            return;
         }
+        waiting = waiting || replica_state(replica)->status == CONNECTION_WAITING;
     }
-    return REASON_NOT_AUTHORISED;
-}
-
-/* The one place where the state changes. */
-static void set_state(struct connection *connection, enum connection_status status,
-                      const char *reason, const char *detail)
-{
-    struct connection_state *state = &connection->state;
-
-    if (state->status == status && state->reason == reason &&
-        strcmp(state->detail.text, detail) == 0) {
-        return;
-    }
-    state->status = status;
-    state->reason = reason;
-    error_set(&state->detail, "%s", detail);
-    connection->changed(connection->argument, state);
-}
-
-static void probe_in(struct connection *connection, int64_t microseconds)
-{
-    struct timeval when = {(time_t)(microseconds / 1000000), (suseconds_t)(microseconds % 1000000)};
-
-    event_add(connection->timer, &when);
-}
-
-static void explain_refusal(struct connection *connection, const char *reason, char *out,
-                            size_t size)
-{
-    const struct stream_request *request = &connection->request;
-
-    if (strcmp(reason, REASON_TARGET_REFUSED) == 0) {
-        snprintf(out, size, "the application behind inbound %s of %s does not accept connections",
-                 request->inbound, request->instance);
-    } else if (strcmp(reason, REASON_INTERFACE_WITHDRAWN) == 0) {
-        snprintf(out, size, "instance %s has no inbound %s", request->instance, request->inbound);
-    } else {
-        snprintf(out, size,
-                 "instance %s does not allow outbound %s of this instance to use its inbound %s",
-                 request->instance, request->outbound, request->inbound);
+    if (!waiting) {
+        explain(connection, connection->replicas[0], out);
     }
 }
 
-static void failed(struct connection *connection, const char *reason, const char *detail)
+static void update(struct connection *connection)
 {
-    connection->failures++;
-    probe_in(connection, pool_backoff(connection->failures, random_below(1000)));
-    set_state(connection, CONNECTION_FAILED, reason, detail);
-}
+    struct connection_state drawn;
 
-static void refused(struct connection *connection, const char *wire_reason)
-{
-    const char *reason = known_reason(wire_reason);
-    char detail[ERROR_TEXT_SIZE];
-
-    explain_refusal(connection, reason, detail, sizeof detail);
-    failed(connection, reason, detail);
-}
-
-static void on_probe_answer(void *endpoint, unsigned status, const char *reason)
-{
-    struct probe *probe = endpoint;
-
-    probe->status = status;
-    snprintf(probe->reason, sizeof probe->reason, "%s", reason);
-}
-
-static void on_probe_closed(void *endpoint, enum stream_end end)
-{
-    struct probe *probe = endpoint;
-    struct connection *connection = probe->connection;
-
-    if (connection) {
-        connection->probe = NULL;
-        if (probe->status == 204) {
-            connection->failures = 0;
-            event_del(connection->timer);
-            if (connection->watch) {
-                probe_in(connection, (int64_t)CONNECTION_PROBE_SECONDS * 1000000);
-            }
-            set_state(connection, CONNECTION_ESTABLISHED, NULL, "");
-        } else if (probe->status != 0) {
-            refused(connection, probe->reason);
-        } else if (end == STREAM_TUNNEL_LOST) {
-            probe_in(connection, POOL_BACKOFF_MIN_MICROSECONDS); /* perhaps there is another */
-        } else {
-            failed(connection, REASON_UNREACHABLE,
-                   "the target's sidecar does not say whether it would carry a connection");
-        }
+    draw(connection, &drawn);
+    if (!connection_state_equal(&connection->state, &drawn)) {
+        connection->state = drawn;
+        connection->changed(connection->argument, &connection->state);
     }
-    free(probe);
 }
 
-static size_t on_probe_push(void *endpoint, const struct iovec *parts, unsigned count, size_t size)
+static void on_draw_later(evutil_socket_t fd, short what, void *argument)
 {
-    (void)endpoint;
-    (void)parts;
-    (void)count;
-    return size;
-}
-
-static void on_probe_finish(void *endpoint)
-{
-    (void)endpoint;
-}
-
-static const struct stream_handlers probe_handlers = {.push = on_probe_push,
-                                                      .finish = on_probe_finish,
-                                                      .answer = on_probe_answer,
-                                                      .closed = on_probe_closed};
-
-static void send_probe(struct connection *connection)
-{
-    struct tunnel *tunnel = peer_tunnel(connection->peer);
-    struct stream_request request = connection->request;
-    struct probe *probe;
-
-    if (connection->probe) {
-        return;
-    }
-    request.probe = true;
-    probe = memory_zalloc(sizeof *probe);
-    probe->connection = connection;
-    probe->stream = tunnel ? tunnel_connect(tunnel, &request, &probe_handlers, probe) : NULL;
-    if (!probe->stream) {
-        /* A new tunnel would call for a probe by itself, but one that is full says nothing when
-         * there is room again. */
-        free(probe);
-        probe_in(connection, POOL_BACKOFF_MAX_MICROSECONDS);
-        return;
-    }
-    probe->overdue_at = loop_now() + PROBE_PATIENCE;
-    probe_in(connection, PROBE_PATIENCE);
-    connection->probe = probe;
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *argument)
-{
-    struct connection *connection = argument;
-    struct probe *probe = connection->probe;
-    int64_t left = probe ? probe->overdue_at - loop_now() : 0;
-
     (void)fd;
     (void)what;
-    if (!probe) {
-        send_probe(connection);
-    } else if (left > 0) {
-        probe_in(connection, left);
-    } else {
-        stream_cancel(probe->stream);
-    }
+    update(argument);
 }
 
-const char *connection_no_tunnel(const struct connection *connection, const char **detail)
-{
-    enum dial_failure kind;
-    const struct error *why = peer_failure(connection->peer, &kind);
-
-    *detail = why ? why->text : "there is no tunnel to the target's sidecar yet";
-    return why && kind == DIAL_REFUSED ? REASON_TLS_REFUSED : REASON_UNREACHABLE;
-}
-
-static void on_peer_changed(void *argument)
+static void on_replica_changed(void *argument, struct replica *replica)
 {
     struct connection *connection = argument;
-    enum dial_failure kind;
-    const char *detail;
-    const char *reason;
+    const struct connection_state *state = replica_state(replica);
+    char text[ADDRESS_TEXT_SIZE];
 
-    if (peer_tunnel(connection->peer)) {
-        if (connection->state.status != CONNECTION_ESTABLISHED) {
-            send_probe(connection);
-        }
-    } else if (peer_failure(connection->peer, &kind)) {
-        reason = connection_no_tunnel(connection, &detail);
-        set_state(connection, CONNECTION_FAILED, reason, detail);
-    } else if (!peer_has_tunnel(connection->peer)) {
-        set_state(connection, CONNECTION_WAITING, NULL, "");
-    } else if (connection->state.status != CONNECTION_ESTABLISHED &&
-               !event_pending(connection->timer, EV_TIMEOUT, NULL)) {
-        probe_in(connection, POOL_BACKOFF_MAX_MICROSECONDS); /* there may be room by then */
+    if (connection->count > 1 && connection->target.watch) {
+        address_format(replica_address(replica), text, sizeof text);
+        log_info("replica state", LOG_S("outbound", connection->target.request.outbound),
+                 LOG_S("instance", connection->target.request.instance), LOG_S("address", text),
+                 LOG_S("status", connection_status_text(state->status)),
+                 LOG_S("reason", state->reason),
+                 LOG_S("detail", state->detail.text[0] != '\0' ? state->detail.text : NULL));
     }
+    update(connection);
+}
+
+const struct connection_state *connection_state(const struct connection *connection)
+{
+    return &connection->state;
+}
+
+/* ---- waiting ---- */
+
+static void wait_free(struct connection_wait *wait)
+{
+    LIST_REMOVE(wait, link);
+    free(wait);
+}
+
+static void leave(struct connection *connection, struct connection_waiter *waiter)
+{
+    struct connection_wait *wait;
+
+    while ((wait = LIST_FIRST(&waiter->waits))) {
+        peer_wait_cancel(replica_peer(wait->replica), &wait->place);
+        wait_free(wait);
+    }
+    TAILQ_REMOVE(&connection->waiters, waiter, link);
+}
+
+static void on_place(void *argument, struct tunnel *tunnel)
+{
+    struct connection_wait *wait = argument;
+    struct connection *connection = wait->connection;
+    struct connection_waiter *waiter = wait->waiter;
+
+    wait_free(wait);
+    if (tunnel || LIST_EMPTY(&waiter->waits)) {
+        leave(connection, waiter);
+        waiter->done(waiter->argument, tunnel);
+    }
+}
+
+static void wait_at(struct connection *connection, struct connection_waiter *waiter,
+                    struct replica *replica)
+{
+    struct connection_wait *wait = memory_zalloc(sizeof *wait);
+
+    wait->connection = connection;
+    wait->waiter = waiter;
+    wait->replica = replica;
+    wait->place = (struct peer_waiter){.done = on_place, .argument = wait};
+    LIST_INSERT_HEAD(&waiter->waits, wait, link);
+    peer_wait(replica_peer(replica), &wait->place);
+}
+
+void connection_wait(struct connection *connection, struct connection_waiter *waiter)
+{
+    LIST_INIT(&waiter->waits);
+    TAILQ_INSERT_TAIL(&connection->waiters, waiter, link);
+    for (unsigned i = 0; i < connection->count; i++) {
+        wait_at(connection, waiter, connection->replicas[i]);
+    }
+    if (connection->count == 0) {
+        leave(connection, waiter);
+        waiter->done(waiter->argument, NULL);
+    }
+}
+
+void connection_wait_cancel(struct connection *connection, struct connection_waiter *waiter)
+{
+    leave(connection, waiter);
+}
+
+/* A replica goes: nobody waits for it any more. */
+static void leave_replica(struct connection *connection, const struct replica *replica)
+{
+    struct connection_waiter *waiter;
+    struct connection_wait *wait;
+    struct connection_wait *next;
+
+    TAILQ_FOREACH (waiter, &connection->waiters, link) {
+        for (wait = LIST_FIRST(&waiter->waits); wait; wait = next) {
+            next = LIST_NEXT(wait, link);
+            if (wait->replica == replica) {
+                peer_wait_cancel(replica_peer(wait->replica), &wait->place);
+                wait_free(wait);
+            }
+        }
+    }
+}
+
+static void refuse_the_hopeless(struct connection *connection)
+{
+    struct connection_waiter *waiter;
+    struct connection_waiter *next;
+
+    for (waiter = TAILQ_FIRST(&connection->waiters); waiter; waiter = next) {
+        next = TAILQ_NEXT(waiter, link);
+        if (LIST_EMPTY(&waiter->waits)) {
+            leave(connection, waiter);
+            waiter->done(waiter->argument, NULL);
+        }
+    }
+}
+
+/* ---- replicas ---- */
+
+static struct replica *take_replica(struct connection *connection, const struct address *address)
+{
+    for (unsigned i = 0; i < connection->count; i++) {
+        struct replica *replica = connection->replicas[i];
+        if (replica && address_equal(replica_address(replica), address)) {
+            connection->replicas[i] = NULL;
+            return replica;
+        }
+    }
+    return NULL;
+}
+
+static void wait_all_at(struct connection *connection, struct replica *replica)
+{
+    struct connection_waiter *waiter;
+
+    TAILQ_FOREACH (waiter, &connection->waiters, link) {
+        wait_at(connection, waiter, replica);
+    }
+}
+
+void connection_update(struct connection *connection, const struct snapshot *snapshot,
+                       const struct snapshot_outbound *outbound)
+{
+    const struct address *addresses = snapshot_addresses(snapshot, outbound);
+    struct replica **replicas = memory_zalloc((outbound->address_count + 1) * sizeof(void *));
+    struct replica **old = connection->replicas;
+    unsigned old_count = connection->count;
+
+    for (unsigned i = 0; i < outbound->address_count; i++) {
+        replicas[i] = take_replica(connection, &addresses[i]);
+        if (!replicas[i]) {
+            replicas[i] = replica_new(&connection->target, &addresses[i]);
+            wait_all_at(connection, replicas[i]);
+        }
+    }
+    connection->replicas = replicas;
+    connection->count = outbound->address_count;
+    for (unsigned i = 0; i < old_count; i++) {
+        if (old[i]) {
+            leave_replica(connection, old[i]);
+            replica_free(old[i]);
+        }
+    }
+    free(old);
+    refuse_the_hopeless(connection);
+    update(connection);
 }
 
 struct connection *
@@ -251,25 +265,31 @@ connection_new(struct event_base *base, struct pool *pool, const struct snapshot
                void (*changed)(void *argument, const struct connection_state *state),
                void *argument)
 {
+    static const struct timeval at_once = {0, 0};
+    const struct address *addresses = snapshot_addresses(snapshot, outbound);
     struct connection *connection = memory_zalloc(sizeof *connection);
-    struct stream_request *request = &connection->request;
+    struct stream_request *request = &connection->target.request;
 
-    connection->pool = pool;
-    connection->watch = watch;
-    connection->changed = changed;
-    connection->argument = argument;
     memcpy(request->inbound, outbound->inbound, sizeof request->inbound);
     memcpy(request->instance, outbound->instance, sizeof request->instance);
     memcpy(request->trust_domain, snapshot->trust_domain, sizeof request->trust_domain);
     memcpy(request->outbound, outbound->name, sizeof request->outbound);
-    request->port = outbound->listen.port;
-    connection->timer = event_new(base, -1, 0, on_timer, connection);
-    connection->observer =
-        (struct peer_observer){.changed = on_peer_changed, .argument = connection};
-    connection->peer =
-        pool_peer(pool, outbound->instance, &outbound->address, &connection->observer);
-    /* The peer may be there already: then the probe goes out in the next turn of the loop. */
-    probe_in(connection, 0);
+    request->port = outbound->port;
+    connection->target.base = base;
+    connection->target.pool = pool;
+    connection->target.watch = watch;
+    connection->target.news = outbound->id[0] != '\0' ? loop_now() : 0;
+    connection->target.changed = on_replica_changed;
+    connection->target.argument = connection;
+    connection->changed = changed;
+    connection->argument = argument;
+    TAILQ_INIT(&connection->waiters);
+    connection->replicas = memory_zalloc((outbound->address_count + 1) * sizeof(void *));
+    for (unsigned i = 0; i < outbound->address_count; i++) {
+        connection->replicas[connection->count++] = replica_new(&connection->target, &addresses[i]);
+    }
+    connection->draw_later = event_new(base, -1, 0, on_draw_later, connection);
+    event_add(connection->draw_later, &at_once);
     return connection;
 }
 
@@ -278,26 +298,87 @@ void connection_free(struct connection *connection)
     if (!connection) {
         return;
     }
-    if (connection->probe) {
-        connection->probe->connection = NULL;
-        stream_cancel(connection->probe->stream);
+    for (unsigned i = 0; i < connection->count; i++) {
+        replica_free(connection->replicas[i]);
     }
-    event_free(connection->timer);
-    peer_release(connection->peer, &connection->observer);
+    event_free(connection->draw_later);
+    free(connection->replicas);
     free(connection);
 }
 
-struct peer *connection_peer(struct connection *connection)
+/* ---- streams ---- */
+
+/* Is a stream better sent there, as far as it is known? */
+static unsigned rank(const struct replica *replica)
 {
-    return connection->peer;
+    switch (replica_state(replica)->status) {
+    case CONNECTION_ESTABLISHED:
+        return 2;
+    case CONNECTION_WAITING:
+        return 1;
+    case CONNECTION_FAILED:
+        break;
+    }
+    return 0;
+}
+
+static struct tunnel *choose(struct connection *connection, unsigned least_rank)
+{
+    struct tunnel *best = NULL;
+    unsigned best_rank = 0;
+    unsigned turn = connection->next++;
+
+    for (unsigned i = 0; i < connection->count; i++) {
+        struct replica *replica = connection->replicas[(turn + i) % connection->count];
+        struct tunnel *tunnel;
+        if (rank(replica) < (best ? best_rank : least_rank) ||
+            !(tunnel = peer_tunnel(replica_peer(replica)))) {
+            continue;
+        }
+        if (!best || rank(replica) > best_rank || tunnel_streams(tunnel) < tunnel_streams(best)) {
+            best = tunnel;
+            best_rank = rank(replica);
+        }
+    }
+    return best;
+}
+
+struct tunnel *connection_tunnel(struct connection *connection)
+{
+    return choose(connection, 0);
+}
+
+struct tunnel *connection_other_tunnel(struct connection *connection)
+{
+    return choose(connection, 1);
+}
+
+bool connection_has_spare(const struct connection *connection)
+{
+    return connection->count > 1;
 }
 
 const struct stream_request *connection_request(const struct connection *connection)
 {
-    return &connection->request;
+    return &connection->target.request;
 }
 
-void connection_doubt(struct connection *connection, const char *reason)
+void connection_doubt(struct connection *connection, const struct tunnel *tunnel,
+                      const char *reason)
 {
-    refused(connection, reason);
+    for (unsigned i = 0; i < connection->count; i++) {
+        if (peer_owns(replica_peer(connection->replicas[i]), tunnel)) {
+            replica_doubt(connection->replicas[i], reason);
+            return;
+        }
+    }
+}
+
+const char *connection_no_tunnel(const struct connection *connection, const char **detail)
+{
+    if (connection->count == 0) {
+        *detail = "no replica of the target is there";
+        return REASON_NO_REPLICA;
+    }
+    return replica_no_tunnel(connection->replicas[0], detail);
 }

@@ -14,7 +14,7 @@ struct caller {
     LIST_ENTRY(caller) link;
     struct outbound *outbound;
     struct relay *relay;
-    struct peer_waiter waiter;
+    struct connection_waiter waiter;
 };
 
 struct outbound {
@@ -25,17 +25,32 @@ struct outbound {
     void (*changed)(void *argument, const struct connection_state *state);
     void *argument;
     struct relay_wire wire;
+    struct relay_guide guide;
     struct connection *connection;
     struct acceptor *acceptor; /* NULL: not listening */
     LIST_HEAD(, caller) callers;
     struct rate_limit lines; /* of refusals in the log */
 };
 
-static void on_refused(void *argument, const char *reason)
+static void on_refused(void *argument, struct tunnel *tunnel, const char *reason)
 {
     struct outbound *outbound = argument;
 
-    connection_doubt(outbound->connection, reason);
+    connection_doubt(outbound->connection, tunnel, reason);
+}
+
+static struct tunnel *on_again(void *argument)
+{
+    struct outbound *outbound = argument;
+
+    return connection_other_tunnel(outbound->connection);
+}
+
+static void open_stream(struct outbound *outbound, struct relay *relay, struct tunnel *tunnel)
+{
+    outbound->guide.request = connection_request(outbound->connection);
+    outbound->guide.has_spare = connection_has_spare(outbound->connection);
+    relay_open(relay, tunnel, &outbound->guide);
 }
 
 static void refuse(struct outbound *outbound, struct relay *relay)
@@ -55,7 +70,7 @@ static void on_waited(void *argument, struct tunnel *tunnel)
     LIST_REMOVE(caller, link);
     free(caller);
     if (tunnel) {
-        relay_open(relay, tunnel, connection_request(outbound->connection), on_refused, outbound);
+        open_stream(outbound, relay, tunnel);
     } else {
         refuse(outbound, relay);
     }
@@ -64,8 +79,7 @@ static void on_waited(void *argument, struct tunnel *tunnel)
 static void on_accepted(void *argument, int fd)
 {
     struct outbound *outbound = argument;
-    struct peer *peer = connection_peer(outbound->connection);
-    struct tunnel *tunnel = peer_tunnel(peer);
+    struct tunnel *tunnel = connection_tunnel(outbound->connection);
     struct relay *relay = relay_new(outbound->relays, fd, &outbound->wire);
     struct caller *caller;
 
@@ -73,15 +87,15 @@ static void on_accepted(void *argument, int fd)
         return;
     }
     if (tunnel) {
-        relay_open(relay, tunnel, connection_request(outbound->connection), on_refused, outbound);
+        open_stream(outbound, relay, tunnel);
         return;
     }
     caller = memory_zalloc(sizeof *caller);
     caller->outbound = outbound;
     caller->relay = relay;
-    caller->waiter = (struct peer_waiter){.done = on_waited, .argument = caller};
+    caller->waiter = (struct connection_waiter){.done = on_waited, .argument = caller};
     LIST_INSERT_HEAD(&outbound->callers, caller, link);
-    peer_wait(peer, &caller->waiter);
+    connection_wait(outbound->connection, &caller->waiter);
 }
 
 static void take_names(struct outbound *outbound, const struct snapshot_outbound *definition)
@@ -109,6 +123,8 @@ struct outbound *outbound_new(struct event_base *base, struct pool *pool, struct
     take_names(outbound, definition);
     outbound->lines = (struct rate_limit)RATE_LIMIT_INIT(RELAY_LINES_BURST, RELAY_LINES_PER_SECOND);
     outbound->wire.lines = &outbound->lines;
+    outbound->guide =
+        (struct relay_guide){.refused = on_refused, .again = on_again, .argument = outbound};
     LIST_INIT(&outbound->callers);
     outbound->connection =
         connection_new(base, pool, snapshot, definition, watch, changed, argument);
@@ -120,17 +136,25 @@ void outbound_move(struct outbound *outbound, const struct snapshot *snapshot,
 {
     struct connection *old = outbound->connection;
     struct caller *caller;
+    struct caller *next;
 
     take_names(outbound, definition);
-    relay_disown(outbound->relays, outbound);
+    relay_disown(outbound->relays, &outbound->guide);
     outbound->connection = connection_new(outbound->base, outbound->pool, snapshot, definition,
                                           outbound->watch, outbound->changed, outbound->argument);
-    LIST_FOREACH (caller, &outbound->callers, link) {
-        peer_wait_cancel(connection_peer(old), &caller->waiter);
+    for (caller = LIST_FIRST(&outbound->callers); caller; caller = next) {
+        next = LIST_NEXT(caller, link); /* it may be refused at once */
+        connection_wait_cancel(old, &caller->waiter);
         relay_rename(caller->relay, &outbound->wire);
-        peer_wait(connection_peer(outbound->connection), &caller->waiter);
+        connection_wait(outbound->connection, &caller->waiter);
     }
     connection_free(old);
+}
+
+void outbound_update(struct outbound *outbound, const struct snapshot *snapshot,
+                     const struct snapshot_outbound *definition)
+{
+    connection_update(outbound->connection, snapshot, definition);
 }
 
 int outbound_listen(struct outbound *outbound, int fd, struct error *err)
@@ -150,11 +174,11 @@ void outbound_free(struct outbound *outbound)
     acceptor_free(outbound->acceptor);
     while ((caller = LIST_FIRST(&outbound->callers))) {
         LIST_REMOVE(caller, link);
-        peer_wait_cancel(connection_peer(outbound->connection), &caller->waiter);
+        connection_wait_cancel(outbound->connection, &caller->waiter);
         relay_refuse(caller->relay, REASON_UNREACHABLE, "the connection was removed");
         free(caller);
     }
-    relay_disown(outbound->relays, outbound);
+    relay_disown(outbound->relays, &outbound->guide);
     connection_free(outbound->connection);
     free(outbound);
 }

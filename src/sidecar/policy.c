@@ -2,6 +2,19 @@
 
 #include <string.h>
 
+const char *policy_reason(const char *text)
+{
+    static const char *const known[] = {REASON_NOT_AUTHORISED, REASON_TARGET_REFUSED,
+                                        REASON_INTERFACE_WITHDRAWN};
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(known[i], text) == 0) {
+            return known[i];
+        }
+    }
+    return REASON_NOT_AUTHORISED;
+}
+
 static void refuse(struct policy_verdict *out, unsigned status, const char *reason)
 {
     out->status = status;

@@ -15,33 +15,34 @@
 #include "appnet/base/socket.h"
 #include "appnet/sidecar/policy.h"
 
-/* Sockets in one poll(2). */
-#define LOOK_BATCH 256
-
 struct relay {
     LIST_ENTRY(relay) link;
-    LIST_ENTRY(relay) unwatched_link;
     struct relay_set *set;
     struct stream *stream; /* NULL: not yet, or gone */
     struct event readable, writable;
+    struct lookout_place unread; /* taken: `readable` is not waited for */
     int fd;
     bool connecting; /* target: the application has not accepted yet */
     bool opened;     /* the target's application is there */
     bool told;       /* its end is in the log: refused */
     bool has_input;  /* the socket was readable and is not read empty */
-    bool unwatched;  /* `readable` is not waited for */
     bool input_ended;
     bool output_full;   /* waiting for `writable` */
     bool finish_due;    /* the peer has ended; to be passed on once connected */
     const char *reason; /* why it ends, if the stream's own end does not say it */
     uint64_t sent, received;
     int64_t began;
-    void (*refused)(void *argument, const char *reason);
-    void *argument;
+    const struct relay_guide *guide; /* source; NULL: disowned, or being cut */
+    bool careful;                    /* until it is opened it can be opened anew elsewhere */
+    unsigned tries;
+    size_t peeked;       /* sent, and still in the socket */
+    const char *refusal; /* the target's, if the stream may yet go elsewhere */
+    unsigned refusal_status;
     struct relay_wire wire;
 };
 
 static const struct stream_handlers handlers;
+static const char no_answer[] = "no-answer";
 
 static void on_writable(evutil_socket_t fd, short what, void *argument);
 
@@ -50,86 +51,31 @@ static const char *side(const struct relay_wire *wire)
     return wire->is_source ? "source" : "target";
 }
 
-/* ---- sockets that are not being read ---- */
-
-/* With input off, or at its end, epoll would tell of nothing but that there is input; so a reset by
- * an application that has stalled, or has shut its side, would go unseen. One poll(2) looks at many
- * such sockets. A hang-up alone is no error: it is what both ends of a finished stream look like.
- */
-static void look_at(struct relay **relays, struct pollfd *sockets, unsigned count)
+static void on_broken(void *owner)
 {
-    if (poll(sockets, count, 0) <= 0) {
-        return;
-    }
-    for (unsigned i = 0; i < count; i++) {
-        if (sockets[i].revents & POLLERR) {
-            relays[i]->reason = "application-reset";
-            stream_cancel(relays[i]->stream);
-        }
-    }
-}
+    struct relay *relay = owner;
 
-static void on_look(evutil_socket_t fd, short what, void *argument)
-{
-    static const struct timeval pause = {RELAY_LOOK_SECONDS, 0};
-    struct relay_set *set = argument;
-    struct relay *relays[LOOK_BATCH];
-    struct pollfd sockets[LOOK_BATCH];
-    struct relay *next = LIST_FIRST(&set->unwatched);
-
-    (void)fd;
-    (void)what;
-    while (next) {
-        unsigned count = 0;
-        for (; next && count < LOOK_BATCH; next = LIST_NEXT(next, unwatched_link)) {
-            relays[count] = next;
-            sockets[count] = (struct pollfd){.fd = next->fd};
-            count++;
-        }
-        look_at(relays, sockets, count); /* ends none but those that it is given */
-    }
-    if (!LIST_EMPTY(&set->unwatched)) {
-        event_add(&set->look, &pause);
-    }
+    relay->reason = "application-reset";
+    stream_cancel(relay->stream);
 }
 
 static void watch_no_more(struct relay *relay)
 {
-    static const struct timeval pause = {RELAY_LOOK_SECONDS, 0};
-    struct relay_set *set = relay->set;
-
     event_del(&relay->readable);
-    if (!relay->unwatched) {
-        relay->unwatched = true;
-        LIST_INSERT_HEAD(&set->unwatched, relay, unwatched_link);
-        if (!event_pending(&set->look, EV_TIMEOUT, NULL)) {
-            event_add(&set->look, &pause);
-        }
-    }
+    lookout_add(&relay->set->unread, &relay->unread, relay->fd, relay);
 }
-
-static void forget_unwatched(struct relay *relay)
-{
-    if (relay->unwatched) {
-        relay->unwatched = false;
-        LIST_REMOVE(relay, unwatched_link);
-    }
-}
-
-/* ---- */
 
 void relay_set_init(struct relay_set *set, struct event_base *base)
 {
     set->base = base;
     LIST_INIT(&set->relays);
-    LIST_INIT(&set->unwatched);
     atomic_init(&set->open, 0);
-    event_assign(&set->look, base, -1, 0, on_look, set);
+    lookout_init(&set->unread, base, on_broken);
 }
 
 void relay_set_clear(struct relay_set *set)
 {
-    event_del(&set->look);
+    lookout_clear(&set->unread);
 }
 
 const struct relay_wire *relay_wire(const struct relay *relay)
@@ -225,7 +171,7 @@ static void close_relay(struct relay *relay, enum stream_end end)
     }
     event_del(&relay->readable);
     event_del(&relay->writable);
-    forget_unwatched(relay);
+    lookout_remove(&relay->unread);
     if (end != STREAM_FINISHED && !relay->wire.probe) {
         setsockopt(relay->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     }
@@ -239,23 +185,37 @@ static void close_relay(struct relay *relay, enum stream_end end)
 
 /* ---- the stream's side ---- */
 
+/* As much as fits is sent ahead of the answer, and no more. */
+static ssize_t peek(struct relay *relay, ssize_t n)
+{
+    relay->peeked = (size_t)n;
+    relay->sent += (uint64_t)n;
+    relay->has_input = true;
+    watch_no_more(relay);
+    return n;
+}
+
 static ssize_t pull(void *endpoint, const struct iovec *parts, unsigned count, size_t size)
 {
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = count};
     struct relay *relay = endpoint;
+    bool peeking = relay->careful && !relay->opened;
     ssize_t n;
 
-    if (relay->input_ended || relay->connecting) {
+    if (relay->input_ended || relay->connecting || relay->peeked > 0) {
         return STREAM_PULL_LATER;
     }
     if (!relay->has_input) {
-        if (relay->unwatched) {
-            forget_unwatched(relay);
+        if (relay->unread.taken) {
+            lookout_remove(&relay->unread);
             event_add(&relay->readable, NULL);
         }
         return STREAM_PULL_LATER;
     }
-    n = recvmsg(relay->fd, &message, 0);
+    n = recvmsg(relay->fd, &message, peeking ? MSG_PEEK : 0);
+    if (n > 0 && peeking) {
+        return peek(relay, n);
+    }
     if (n > 0) {
         relay->sent += (uint64_t)n;
         relay->has_input = (size_t)n == size;
@@ -311,22 +271,94 @@ static void finish(void *endpoint)
     } /* else both have ended, and the close that follows says so */
 }
 
+/* Takes what was sent ahead out of the socket. */
+static void drop_peeked(struct relay *relay)
+{
+    char waste[16384];
+
+    while (relay->peeked > 0) {
+        size_t size = relay->peeked < sizeof waste ? relay->peeked : sizeof waste;
+        ssize_t n = recv(relay->fd, waste, size, 0);
+        if (n <= 0) {
+            break; /* a broken socket: the next pull finds out */
+        }
+        relay->peeked -= (size_t)n;
+    }
+    relay->peeked = 0;
+}
+
+static void opened(struct relay *relay)
+{
+    event_del(&relay->writable);
+    event_assign(&relay->writable, relay->set->base, relay->fd, EV_WRITE, on_writable, relay);
+    log_opened(relay);
+    if (relay->peeked > 0) {
+        drop_peeked(relay);
+        stream_pull_ready(relay->stream);
+    }
+}
+
 static void answer(void *endpoint, unsigned status, const char *reason)
 {
     struct relay *relay = endpoint;
+    const struct relay_guide *guide = relay->guide;
 
     if (status == 200) {
-        event_del(&relay->writable);
-        event_assign(&relay->writable, relay->set->base, relay->fd, EV_WRITE, on_writable, relay);
-        log_opened(relay);
+        opened(relay);
         return;
     }
-    if (reason[0] == '\0') {
-        reason = REASON_NOT_AUTHORISED;
+    if (relay->careful && guide && relay->tries < RELAY_TRIES_MAX) {
+        relay->refusal = policy_reason(reason);
+        relay->refusal_status = status;
+    } else {
+        tell_refused(relay, status, reason[0] != '\0' ? reason : REASON_NOT_AUTHORISED,
+                     "the target's sidecar refused the connection");
     }
-    tell_refused(relay, status, reason, "the target's sidecar refused the connection");
-    if (relay->refused) {
-        relay->refused(relay->argument, reason);
+    if (guide) {
+        guide->refused(guide->argument, stream_tunnel(relay->stream), policy_reason(reason));
+    }
+}
+
+/* Only what cannot have reached the target's application is said again: everything, if the target
+ * refused; else nothing. */
+static bool can_go_elsewhere(const struct relay *relay, enum stream_end end)
+{
+    if (!relay->careful || !relay->guide || relay->tries >= RELAY_TRIES_MAX) {
+        return false;
+    }
+    if (relay->refusal) {
+        return true;
+    }
+    return relay->sent == 0 && (end == STREAM_TUNNEL_LOST || end == STREAM_PEER_RESET ||
+                                (end == STREAM_CANCELLED && relay->reason == no_answer));
+}
+
+static bool go_elsewhere(struct relay *relay, enum stream_end end)
+{
+    struct tunnel *tunnel;
+
+    if (!can_go_elsewhere(relay, end) || !(tunnel = relay->guide->again(relay->guide->argument))) {
+        return false;
+    }
+    event_del(&relay->writable);
+    lookout_remove(&relay->unread);
+    relay->sent = relay->peeked = 0;
+    relay->has_input = relay->input_ended = false;
+    relay->reason = relay->refusal = NULL;
+    relay_open(relay, tunnel, relay->guide);
+    return true;
+}
+
+static void tell_unopened(struct relay *relay, enum stream_end end)
+{
+    if (relay->refusal) {
+        tell_refused(relay, relay->refusal_status, relay->refusal,
+                     "the target's sidecar refused the connection");
+    } else if (end == STREAM_TUNNEL_LOST) {
+        tell_refused(relay, 503, REASON_UNREACHABLE, "the tunnel ended before the target answered");
+    } else if (end == STREAM_PEER_RESET) {
+        tell_refused(relay, 503, REASON_UNREACHABLE,
+                     "the target's sidecar broke the connection off before it answered");
     }
 }
 
@@ -335,12 +367,11 @@ static void closed(void *endpoint, enum stream_end end)
     struct relay *relay = endpoint;
 
     relay->stream = NULL;
-    if (relay->wire.is_source && !relay->opened && end == STREAM_TUNNEL_LOST) {
-        tell_refused(relay, 503, REASON_UNREACHABLE, "the tunnel ended before the target answered");
-    }
-    if (relay->wire.is_source && !relay->opened && end == STREAM_PEER_RESET) {
-        tell_refused(relay, 503, REASON_UNREACHABLE,
-                     "the target's sidecar broke the connection off before it answered");
+    if (relay->wire.is_source && !relay->opened && !relay->told) {
+        if (go_elsewhere(relay, end)) {
+            return;
+        }
+        tell_unopened(relay, end);
     }
     close_relay(relay, end);
 }
@@ -420,7 +451,11 @@ static void on_no_answer(evutil_socket_t fd, short what, void *argument)
 
     (void)fd;
     (void)what;
-    relay->reason = "no-answer";
+    relay->reason = no_answer;
+    if (relay->careful && relay->guide) {
+        relay->guide->refused(relay->guide->argument, stream_tunnel(relay->stream),
+                              REASON_UNREACHABLE);
+    }
     stream_cancel(relay->stream);
 }
 
@@ -456,14 +491,14 @@ void relay_rename(struct relay *relay, const struct relay_wire *wire)
     relay->wire = *wire;
 }
 
-void relay_open(struct relay *relay, struct tunnel *tunnel, const struct stream_request *request,
-                void (*refused)(void *argument, const char *reason), void *argument)
+void relay_open(struct relay *relay, struct tunnel *tunnel, const struct relay_guide *guide)
 {
     static const struct timeval patience = {RELAY_ANSWER_SECONDS, 0};
 
-    relay->refused = refused;
-    relay->argument = argument;
-    relay->stream = tunnel_connect(tunnel, request, &handlers, relay);
+    relay->guide = guide;
+    relay->careful = guide->has_spare;
+    relay->tries++;
+    relay->stream = tunnel_connect(tunnel, guide->request, &handlers, relay);
     if (!relay->stream) {
         relay_refuse(relay, REASON_UNREACHABLE, "the tunnel takes no more streams");
         return;
@@ -474,14 +509,13 @@ void relay_open(struct relay *relay, struct tunnel *tunnel, const struct stream_
     event_add(&relay->writable, &patience);
 }
 
-void relay_disown(struct relay_set *set, const void *argument)
+void relay_disown(struct relay_set *set, const struct relay_guide *guide)
 {
     struct relay *relay;
 
     LIST_FOREACH (relay, &set->relays, link) {
-        if (relay->argument == argument) {
-            relay->refused = NULL;
-            relay->argument = NULL;
+        if (relay->guide == guide) {
+            relay->guide = NULL;
             relay->wire.lines = NULL;
         }
     }
@@ -532,7 +566,8 @@ void relay_cut(struct relay *relay, const char *reason)
     if (!relay->reason) {
         relay->reason = reason;
     }
-    relay->refused = NULL;
+    relay->guide = NULL;
+    relay->wire.lines = NULL;
     if (relay->stream) {
         stream_cancel(relay->stream);
     } else {

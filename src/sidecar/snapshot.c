@@ -48,6 +48,7 @@ static void copy_outbounds(struct snapshot *snapshot, const struct config *confi
 {
     snapshot->outbounds = memory_zalloc((config->outbound_count + 1) * sizeof *snapshot->outbounds);
     snapshot->outbound_count = config->outbound_count;
+    snapshot->addresses = memory_zalloc((config->outbound_count + 1) * sizeof *snapshot->addresses);
     for (unsigned i = 0; i < config->outbound_count; i++) {
         struct snapshot_outbound *outbound = &snapshot->outbounds[i];
         const struct config_connection *connection =
@@ -59,7 +60,10 @@ static void copy_outbounds(struct snapshot *snapshot, const struct config *confi
             outbound->connected = true;
             copy_name(outbound->instance, connection->instance);
             copy_name(outbound->inbound, connection->inbound);
-            outbound->address = connection->address;
+            outbound->port = outbound->listen.port;
+            outbound->address_first = snapshot->address_count;
+            outbound->address_count = 1;
+            snapshot->addresses[snapshot->address_count++] = connection->address;
         }
     }
 }
@@ -108,6 +112,7 @@ void snapshot_unref(struct snapshot *snapshot)
     if (snapshot && atomic_fetch_sub_explicit(&counted->references, 1, memory_order_acq_rel) == 1) {
         free(snapshot->inbounds);
         free(snapshot->outbounds);
+        free(snapshot->addresses);
         free(snapshot->allows);
         free(counted);
     }
@@ -135,6 +140,12 @@ const struct snapshot_outbound *snapshot_find_outbound(const struct snapshot *sn
     return NULL;
 }
 
+const struct address *snapshot_addresses(const struct snapshot *snapshot,
+                                         const struct snapshot_outbound *outbound)
+{
+    return snapshot->addresses + outbound->address_first;
+}
+
 bool snapshot_same_socket(const struct snapshot_outbound *a, const struct snapshot_outbound *b)
 {
     return strcmp(a->name, b->name) == 0 && a->connected && b->connected &&
@@ -144,8 +155,9 @@ bool snapshot_same_socket(const struct snapshot_outbound *a, const struct snapsh
 bool snapshot_same_wire(const struct snapshot_outbound *a, const struct snapshot_outbound *b)
 {
     return strcmp(a->name, b->name) == 0 && a->connected == b->connected &&
-           strcmp(a->instance, b->instance) == 0 && strcmp(a->inbound, b->inbound) == 0 &&
-           address_equal(&a->address, &b->address) && address_equal(&a->listen, &b->listen);
+           strcmp(a->id, b->id) == 0 && strcmp(a->instance, b->instance) == 0 &&
+           strcmp(a->inbound, b->inbound) == 0 && a->port == b->port &&
+           address_equal(&a->listen, &b->listen);
 }
 
 bool snapshot_allows(const struct snapshot *snapshot, const char *inbound, const char *instance,

@@ -91,6 +91,18 @@ static json_t *certificate_json(const struct certificate_summary *certificate)
                      time_json(certificate->not_after));
 }
 
+static json_t *addresses_json(const struct snapshot *snapshot,
+                              const struct snapshot_outbound *outbound)
+{
+    const struct address *addresses = snapshot_addresses(snapshot, outbound);
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < outbound->address_count; i++) {
+        json_array_append_new(list, address_json(&addresses[i]));
+    }
+    return list;
+}
+
 static json_t *outbounds_json(const struct status *status)
 {
     json_t *list = json_array();
@@ -98,15 +110,18 @@ static json_t *outbounds_json(const struct status *status)
     for (unsigned i = 0; i < status->snapshot->outbound_count; i++) {
         const struct snapshot_outbound *outbound = &status->snapshot->outbounds[i];
         const struct connection_state *state = board_state(status->board, outbound->name);
+        const struct address *first = snapshot_addresses(status->snapshot, outbound);
         json_array_append_new(
             list,
-            json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "name", outbound->name,
-                      "required", outbound->required, "listen", address_json(&outbound->listen),
-                      "instance", text_or_null(outbound->instance), "inbound",
-                      text_or_null(outbound->inbound), "address",
-                      outbound->connected ? address_json(&outbound->address) : json_null(),
-                      "status", text_or_null(state ? connection_status_text(state->status) : NULL),
-                      "reason", text_or_null(state ? state->reason : NULL), "detail",
+            json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i}", "name",
+                      outbound->name, "required", outbound->required, "listen",
+                      outbound->listen.port != 0 ? address_json(&outbound->listen) : json_null(),
+                      "connection", text_or_null(outbound->id), "instance",
+                      text_or_null(outbound->instance), "inbound", text_or_null(outbound->inbound),
+                      "address", outbound->address_count > 0 ? address_json(first) : json_null(),
+                      "addresses", addresses_json(status->snapshot, outbound), "status",
+                      text_or_null(state ? connection_status_text(state->status) : NULL), "reason",
+                      text_or_null(state ? state->reason : NULL), "detail",
                       text_or_null(state ? state->detail.text : NULL), "streams",
                       (int)streams_of(status, true, outbound->name)));
     }

@@ -163,7 +163,9 @@ static void apply(void *argument)
             LIST_REMOVE(at, link);
             outbound_free(at->outbound);
             free(at);
-        } else if (!snapshot_same_wire(&at->definition, now)) {
+        } else if (snapshot_same_wire(&at->definition, now)) {
+            outbound_update(at->outbound, snapshot, now);
+        } else {
             at->definition = *now;
             outbound_move(at->outbound, snapshot, now);
         }

@@ -432,6 +432,18 @@ bool peer_has_tunnel(const struct peer *peer)
     return false;
 }
 
+bool peer_owns(const struct peer *peer, const struct tunnel *tunnel)
+{
+    const struct lane *lane;
+
+    LIST_FOREACH (lane, &peer->lanes, link) {
+        if (lane->tunnel == tunnel) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void peer_wait(struct peer *peer, struct peer_waiter *waiter)
 {
     waiter->attempt = peer->attempts + 1;

@@ -5,6 +5,7 @@ unit_tests =
 # What many of them use.
 support_library = tests/unit/libsupport.a
 tests_unit_libsupport_a_SOURCES = \
+	tests/unit/fleet.h tests/unit/fleet.c \
 	tests/unit/forger.h tests/unit/forger.c \
 	tests/unit/record_support.h tests/unit/record_support.c \
 	tests/unit/sidecar_support.h tests/unit/sidecar_support.c \
@@ -102,6 +103,12 @@ tests_unit_test_tunnel_LDADD = $(support_library) $(tunnel_libs) $(CMOCKA_LIBS)
 # sidecar
 unit_tests += tests/unit/test_board
 tests_unit_test_board_LDADD = $(sidecar_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_connection
+tests_unit_test_connection_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_lookout
+tests_unit_test_lookout_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_outbound
+tests_unit_test_outbound_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_policy
 tests_unit_test_policy_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_relay

@@ -27,11 +27,16 @@ struct scene {
     struct tunnel_handlers handlers;
     struct relay_set source, target;
     struct relay_wire wire;
+    struct stream_request request;
+    struct relay_guide guide;
     struct snapshot_inbound inbound;
     int listener;
     int client, server; /* the applications' own ends; -1: closed */
     unsigned refusals;
     char reason[64];
+    struct endpoint silent;
+    unsigned turned_away; /* requests that are refused before the next one is served */
+    bool has_other;       /* a stream that is refused is opened anew, in the same tunnel */
 };
 
 static void on_request(void *owner, struct tunnel *tunnel, struct stream *stream,
@@ -44,15 +49,40 @@ static void on_request(void *owner, struct tunnel *tunnel, struct stream *stream
     assert_non_null(request);
     wire.is_source = false;
     wire.probe = request->probe;
+    if (scene->turned_away > 0) {
+        scene->turned_away--;
+        stream_reply(stream, 503, REASON_TARGET_REFUSED);
+        return;
+    }
     relay_serve(&scene->target, &scene->inbound, stream, &wire);
 }
 
-static void on_refused(void *argument, const char *reason)
+static void on_refused(void *argument, struct tunnel *tunnel, const char *reason)
 {
     struct scene *scene = argument;
 
+    assert_ptr_equal(tunnel, scene->world.sides[0].tunnel);
     scene->refusals++;
     snprintf(scene->reason, sizeof(scene->reason), "%s", reason);
+}
+
+/* It may answer later, and does not. */
+static void keep_waiting(void *owner, struct tunnel *tunnel, struct stream *stream,
+                         const struct stream_request *request)
+{
+    struct scene *scene = owner;
+
+    (void)tunnel;
+    assert_non_null(request);
+    scene->silent = (struct endpoint){.stream = stream, .takes = FOREVER};
+    stream_bind(stream, &endpoint_handlers, &scene->silent);
+}
+
+static struct tunnel *on_again(void *argument)
+{
+    struct scene *scene = argument;
+
+    return scene->has_other ? scene->world.sides[0].tunnel : NULL;
 }
 
 static void scene_make(struct scene *scene)
@@ -64,6 +94,9 @@ static void scene_make(struct scene *scene)
     scene->world.sides[1].tunnel->handlers = &scene->handlers;
     relay_set_init(&scene->source, scene->world.base);
     relay_set_init(&scene->target, scene->world.base);
+    scene->request = world_request();
+    scene->guide = (struct relay_guide){
+        .request = &scene->request, .refused = on_refused, .again = on_again, .argument = scene};
     scene->wire =
         (struct relay_wire){.is_source = true, .outbound = "plug", .inbound = "sql", .peer = "db"};
     scene->listener = support_listen(&scene->inbound.target);
@@ -100,7 +133,6 @@ static void turn(struct scene *scene)
 /* The client dials its plug. */
 static struct relay *plug_in(struct scene *scene)
 {
-    struct stream_request request = world_request();
     struct relay *relay;
     int pair[2];
 
@@ -109,7 +141,7 @@ static struct relay *plug_in(struct scene *scene)
     relay_prepare(pair[1], true);
     relay = relay_new(&scene->source, pair[1], &scene->wire);
     assert_non_null(relay);
-    relay_open(relay, scene->world.sides[0].tunnel, &request, on_refused, scene);
+    relay_open(relay, scene->world.sides[0].tunnel, &scene->guide);
     return relay;
 }
 
@@ -384,6 +416,120 @@ static void resets_a_client_for_whom_there_is_no_tunnel(void **state)
     scene_free(&scene);
 }
 
+/* Everything that was sent ahead of the answer is said again. */
+static void goes_elsewhere_when_it_is_refused(void **state)
+{
+    enum { EARLY = 40000 };
+
+    (void)state;
+    for (int ended = 0; ended < 2; ended++) {
+        struct scene scene;
+        size_t heard = 0;
+
+        scene_make(&scene);
+        scene.guide.has_spare = scene.has_other = true;
+        scene.turned_away = 2;
+        plug_in(&scene);
+        assert_int_equal(send_some(scene.client, 0, EARLY), EARLY);
+        if (ended)
+            shutdown(scene.client, SHUT_WR);
+        serve(&scene);
+        for (int step = 0; step < STEPS_MAX && heard < EARLY; step++) {
+            heard += hear_some(scene.server, heard);
+            turn(&scene);
+        }
+        assert_int_equal(heard, EARLY);
+        if (!ended)
+            shutdown(scene.client, SHUT_WR);
+        assert_int_equal(end_of(&scene, scene.server), 0);
+        carry(&scene, scene.server, scene.client, 100000);
+        close_if_open(&scene.server);
+        assert_int_equal(end_of(&scene, scene.client), 0);
+        turn_until_gone(&scene);
+        assert_int_equal(scene.refusals, 2);
+        assert_int_equal(scene.source.refused, 0);
+        assert_int_equal(scene.source.opened, 1);
+        scene_free(&scene);
+    }
+}
+
+/* One that says nothing, and one that only says that it is done. */
+static void goes_elsewhere_with_nothing_said(void **state)
+{
+    (void)state;
+    for (int ended = 0; ended < 2; ended++) {
+        struct scene scene;
+
+        scene_make(&scene);
+        scene.guide.has_spare = scene.has_other = true;
+        scene.turned_away = 1;
+        plug_in(&scene);
+        if (ended)
+            shutdown(scene.client, SHUT_WR);
+        serve(&scene);
+        if (!ended)
+            carry(&scene, scene.client, scene.server, 100000);
+        shutdown(scene.client, SHUT_WR);
+        assert_int_equal(end_of(&scene, scene.server), 0);
+        close_if_open(&scene.server);
+        assert_int_equal(end_of(&scene, scene.client), 0);
+        turn_until_gone(&scene);
+        assert_int_equal(scene.refusals, 1);
+        scene_free(&scene);
+    }
+}
+
+static void goes_elsewhere_no_more_than_so_often(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_make(&scene);
+    scene.guide.has_spare = scene.has_other = true;
+    scene.turned_away = UINT32_MAX;
+    plug_in(&scene);
+    assert_int_equal(send_some(scene.client, 0, 10), 10);
+    assert_int_equal(end_of(&scene, scene.client), ECONNRESET);
+    turn_until_gone(&scene);
+    assert_int_equal(scene.refusals, RELAY_TRIES_MAX);
+    assert_int_equal(scene.source.refused, 1);
+    scene_free(&scene);
+}
+
+static void is_refused_when_there_is_no_other(void **state)
+{
+    struct scene scene;
+
+    (void)state;
+    scene_make(&scene);
+    scene.guide.has_spare = true;
+    scene.turned_away = 1;
+    plug_in(&scene);
+    assert_int_equal(end_of(&scene, scene.client), ECONNRESET);
+    turn_until_gone(&scene);
+    assert_int_equal(scene.refusals, 1);
+    assert_int_equal(scene.source.refused, 1);
+    scene_free(&scene);
+}
+
+static void does_not_go_elsewhere_when_it_is_cut(void **state)
+{
+    struct scene scene;
+    struct relay *relay;
+
+    (void)state;
+    scene_make(&scene);
+    scene.guide.has_spare = scene.has_other = true;
+    scene.handlers.request = keep_waiting;
+    relay = plug_in(&scene);
+    for (int step = 0; step < STEPS_MAX && !scene.silent.stream; step++)
+        turn(&scene);
+    relay_cut(relay, "removed");
+    assert_int_equal(end_of(&scene, scene.client), ECONNRESET);
+    turn_until_gone(&scene);
+    scene_free(&scene);
+}
+
 static void forgets_who_asked(void **state)
 {
     struct scene scene;
@@ -392,7 +538,7 @@ static void forgets_who_asked(void **state)
     scene_make(&scene);
     close_if_open(&scene.listener);
     plug_in(&scene);
-    relay_disown(&scene.source, &scene);
+    relay_disown(&scene.source, &scene.guide);
     assert_int_equal(end_of(&scene, scene.client), ECONNRESET);
     assert_int_equal(scene.refusals, 0);
     turn_until_gone(&scene);
@@ -491,6 +637,11 @@ int main(void)
         cmocka_unit_test(resets_both_when_the_tunnel_is_lost),
         cmocka_unit_test(resets_a_client_that_the_target_refuses),
         cmocka_unit_test(resets_a_client_for_whom_there_is_no_tunnel),
+        cmocka_unit_test(goes_elsewhere_when_it_is_refused),
+        cmocka_unit_test(goes_elsewhere_with_nothing_said),
+        cmocka_unit_test(goes_elsewhere_no_more_than_so_often),
+        cmocka_unit_test(is_refused_when_there_is_no_other),
+        cmocka_unit_test(does_not_go_elsewhere_when_it_is_cut),
         cmocka_unit_test(forgets_who_asked),
         cmocka_unit_test(answers_probes),
         cmocka_unit_test(waits_for_a_reader_that_is_slow),

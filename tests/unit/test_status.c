@@ -155,7 +155,8 @@ static void has_the_fields_that_programs_rely_on(void **state)
                       "certificate outbounds inbounds tunnels streams");
     assert_keys(json_object_get(json, "certificate"), "id serial issuer not_before not_after");
     assert_keys(json_array_get(json_object_get(json, "outbounds"), 0),
-                "name required listen instance inbound address status reason detail streams");
+                "name required listen connection instance inbound address addresses status "
+                "reason detail streams");
     assert_keys(json_array_get(json_object_get(json, "inbounds"), 0), "name target streams");
     assert_keys(json_array_get(json_object_get(json, "tunnels"), 0),
                 "id side peer address worker tls cipher engine state streams sent received "
@@ -220,7 +221,9 @@ static void shows_outbounds_with_what_was_measured(void **state)
     assert_value(db, "listen", "\"127.0.0.1:3306\"");
     assert_value(db, "instance", "\"mysql\"");
     assert_value(db, "inbound", "\"sql\"");
+    assert_value(db, "connection", "null");
     assert_value(db, "address", "\"10.0.0.7:15008\"");
+    assert_value(db, "addresses", "[\"10.0.0.7:15008\"]");
     assert_value(db, "status", "\"ESTABLISHED\"");
     assert_value(db, "reason", "null");
     assert_value(db, "detail", "null");
@@ -237,6 +240,7 @@ static void shows_outbounds_with_what_was_measured(void **state)
     assert_value(mail, "instance", "null");
     assert_value(mail, "inbound", "null");
     assert_value(mail, "address", "null");
+    assert_value(mail, "addresses", "[]");
     assert_value(mail, "status", "null");
     assert_value(mail, "reason", "null");
     json_decref(json);

@@ -3,7 +3,7 @@
 #ifndef APPNET_SIDECAR_BOARD_H
 #define APPNET_SIDECAR_BOARD_H
 
-#include "appnet/sidecar/connection.h"
+#include "appnet/sidecar/connection_state.h"
 #include "appnet/sidecar/snapshot.h"
 
 struct board;

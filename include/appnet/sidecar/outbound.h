@@ -21,6 +21,11 @@ struct outbound *outbound_new(struct event_base *base, struct pool *pool, struct
 void outbound_move(struct outbound *outbound, const struct snapshot *snapshot,
                    const struct snapshot_outbound *definition);
 
+/* The same wire in a newer snapshot: the target's replicas may be others. Live streams are not
+ * touched. */
+void outbound_update(struct outbound *outbound, const struct snapshot *snapshot,
+                     const struct snapshot_outbound *definition);
+
 /* Accepts on `fd`, a listening socket that it takes over. */
 int outbound_listen(struct outbound *outbound, int fd, struct error *err);
 

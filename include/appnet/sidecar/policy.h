@@ -8,6 +8,7 @@
 #include "appnet/tunnel/request.h"
 
 /* Reason codes: on the wire (`appnet-reason`), in logs and in states. */
+#define REASON_NO_REPLICA "no-replica"
 #define REASON_UNREACHABLE "unreachable"
 #define REASON_TLS_REFUSED "tls-refused"
 #define REASON_NOT_AUTHORISED "not-authorised"
@@ -22,6 +23,10 @@ struct policy_verdict {
     const struct snapshot_inbound *inbound; /* with 200: what to dial */
     struct error why;                       /* otherwise: a sentence for our log */
 };
+
+/* The reason code that a target has given, as a constant of ours: what it says is never passed on
+ * as it came. */
+const char *policy_reason(const char *text);
 
 /* `request` NULL: it could not be understood. `peer` is the instance name of the verified
  * certificate. */

@@ -2,6 +2,7 @@
  * relays form a set.
  *
  *   source: accepted -> (waits for a tunnel) -> relay_open -> answered 200 -> ... -> closed
+ *                                                   ^----------- refused, and there is another
  *   target: relay_serve dials the application -> accepted -> stream answered 200 -> ... -> closed
  *
  * Every relay has one exit. Its end is one line in the log: "stream closed", also when it was
@@ -17,15 +18,17 @@
 
 #include "appnet/base/address.h"
 #include "appnet/base/rate_limit.h"
+#include "appnet/sidecar/lookout.h"
 #include "appnet/sidecar/snapshot.h"
+#include "appnet/tunnel/request.h"
 #include "appnet/tunnel/tunnel.h"
 
 /* How long an application may take to accept. */
 #define RELAY_CONNECT_SECONDS 5
 /* How long a target may take to answer a stream; twice that, for the way. */
 #define RELAY_ANSWER_SECONDS 10
-/* How soon a socket that is not being read is found to be broken. */
-#define RELAY_LOOK_SECONDS 2
+/* A stream is opened no more often than this. */
+#define RELAY_TRIES_MAX 4
 
 struct event_base;
 struct relay;
@@ -35,8 +38,7 @@ struct relay_set {
     LIST_HEAD(, relay) relays;
     atomic_uint open; /* relays there are; read by other threads */
     uint64_t opened, refused;
-    LIST_HEAD(, relay) unwatched; /* nobody waits for input from their sockets now */
-    struct event look;            /* at those, from time to time */
+    struct lookout unread; /* those from whose sockets nobody waits for input now */
 };
 
 /* Which wire a relay belongs to. */
@@ -47,6 +49,21 @@ struct relay_wire {
     char inbound[NAME_SIZE];
     char peer[NAME_SIZE];
     struct rate_limit *lines; /* of refusals in the log; NULL: all of them */
+};
+
+/* What an outbound knows that its streams need; good until relay_disown. */
+struct relay_guide {
+    const struct stream_request *request; /* read while a stream is opened */
+    /* There may be another tunnel for one that is refused. So until the target has answered, the
+     * bytes it is sent stay with the application's socket too. */
+    bool has_spare;
+    /* The target refused a stream through `tunnel` with this reason code; or, with has_spare, gave
+     * no answer (REASON_UNREACHABLE). */
+    void (*refused)(void *argument, struct tunnel *tunnel, const char *reason);
+    /* Where to open a stream anew that was refused, or lost before a byte was sent; NULL: nowhere.
+     */
+    struct tunnel *(*again)(void *argument);
+    void *argument;
 };
 
 /* Refusals of one outbound, or of one tunnel's peer, that are logged. */
@@ -69,10 +86,9 @@ struct relay *relay_new(struct relay_set *set, int fd, const struct relay_wire *
 /* Source, before relay_open: it belongs to this wire now. */
 void relay_rename(struct relay *relay, const struct relay_wire *wire);
 
-/* Source: opens a stream for it. `refused` (may be NULL) hears of a refusal by the target, once.
- * When the tunnel takes no stream, the relay is closed like one refused as unreachable. */
-void relay_open(struct relay *relay, struct tunnel *tunnel, const struct stream_request *request,
-                void (*refused)(void *argument, const char *reason), void *argument);
+/* Source: opens a stream for it. When the tunnel takes no stream, the relay is closed like one
+ * refused as unreachable. */
+void relay_open(struct relay *relay, struct tunnel *tunnel, const struct relay_guide *guide);
 
 /* Source: there is no tunnel to be had. Resets the application's connection. */
 void relay_refuse(struct relay *relay, const char *reason, const char *detail);
@@ -82,9 +98,9 @@ void relay_refuse(struct relay *relay, const char *reason, const char *detail);
 void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound,
                  struct stream *stream, const struct relay_wire *wire);
 
-/* Source: `argument` of relay_open, and the wire's `lines`, are going away; streams that are still
- * unanswered go on. */
-void relay_disown(struct relay_set *set, const void *argument);
+/* Source: `guide`, and the wire's `lines`, are going away; streams that are still unanswered go on.
+ */
+void relay_disown(struct relay_set *set, const struct relay_guide *guide);
 
 /* Resets both sides; `reason` is a constant for the log. One that is being cut already keeps its
  * first reason. */

@@ -17,21 +17,24 @@ struct snapshot_inbound {
     struct socket_address resolved;
 };
 
-/* An outbound with what it is connected to. */
+/* An outbound with what it is connected to. May be copied; the addresses are the snapshot's. */
 struct snapshot_outbound {
     char name[NAME_SIZE];
     bool required;
-    struct address listen;
-    bool connected; /* the rest says to what */
+    struct address listen; /* port 0: none of its own, and it is not connected */
+    bool connected;        /* the rest says to what */
+    char id[NAME_SIZE];    /* of the connection in the registry; empty without one */
     char instance[NAME_SIZE];
     char inbound[NAME_SIZE];
-    struct address address;
+    uint16_t port; /* the one opened for the connection, as its streams ask for it */
+    unsigned address_first, address_count; /* in the snapshot's addresses */
 };
 
 struct snapshot_allow {
     char inbound[NAME_SIZE];
     char instance[NAME_SIZE];
     char outbound[NAME_SIZE];
+    char id[NAME_SIZE]; /* as that of an outbound */
 };
 
 struct snapshot {
@@ -41,6 +44,8 @@ struct snapshot {
     unsigned inbound_count;
     struct snapshot_outbound *outbounds;
     unsigned outbound_count;
+    struct address *addresses; /* of the replicas of the outbounds' targets */
+    unsigned address_count;
     struct snapshot_allow *allows; /* sorted */
     unsigned allow_count;
 };
@@ -55,10 +60,16 @@ const struct snapshot_inbound *snapshot_find_inbound(const struct snapshot *snap
                                                      const char *name);
 const struct snapshot_outbound *snapshot_find_outbound(const struct snapshot *snapshot,
                                                        const char *name);
+/* Where the replicas of an outbound's target are: address_count of them, none twice. `outbound` is
+ * this snapshot's. */
+const struct address *snapshot_addresses(const struct snapshot *snapshot,
+                                         const struct snapshot_outbound *outbound);
+
 /* Do the two mean the same listening socket? Which belongs to an outbound while it is connected,
  * whatever to. */
 bool snapshot_same_socket(const struct snapshot_outbound *a, const struct snapshot_outbound *b);
-/* Are the two the same plug, connected to the same inbound at the same addresses? */
+/* Are the two the same plug, wired by the same connection to the same inbound? The target's
+ * replicas may be others. */
 bool snapshot_same_wire(const struct snapshot_outbound *a, const struct snapshot_outbound *b);
 
 bool snapshot_allows(const struct snapshot *snapshot, const char *inbound, const char *instance,

@@ -5,7 +5,7 @@
 #define APPNET_SIDECAR_WORKER_H
 
 #include "appnet/base/loop.h"
-#include "appnet/sidecar/connection.h"
+#include "appnet/sidecar/connection_state.h"
 #include "appnet/sidecar/snapshot.h"
 #include "appnet/tunnel/handshaker.h"
 

@@ -58,6 +58,9 @@ struct tunnel *peer_tunnel(struct peer *peer);
 /* Is there a tunnel that could be used if it were not full? */
 bool peer_has_tunnel(const struct peer *peer);
 
+/* Is it one of this peer's? */
+bool peer_owns(const struct peer *peer, const struct tunnel *tunnel);
+
 /* Waits for one; `waiter` is the caller's and must stay until it is called or cancelled. */
 void peer_wait(struct peer *peer, struct peer_waiter *waiter);
 void peer_wait_cancel(struct peer *peer, struct peer_waiter *waiter);
