@@ -11,6 +11,7 @@ import pytest
 from support.environment import SLOW
 from support.figures import figure
 from support.http2 import FakeTarget
+from support.mesh import WORKERS
 from support.servers import Echo, Scripted
 from support.sockets import answers, ends_in_reset, exchange, is_reset_at
 from support.wait import eventually
@@ -87,7 +88,7 @@ def test_killed_again_and_again(mesh):
         mesh.source.start()
         _seconds_until_it_answers(mesh)
     mesh.wait_established()
-    assert len(mesh.source.status()["tunnels"]) <= 2  # one a worker
+    assert len(mesh.source.status()["tunnels"]) <= WORKERS  # one each
 
 
 @pytest.mark.limit(120)
