@@ -1,4 +1,4 @@
-"""What every test has: a limit on its time, a bench to build on, and the sidecars' logs when it
+"""What every test has: a limit on its time, a bench to build on, and the programs' logs when it
 fails.
 """
 
@@ -67,8 +67,8 @@ def pytest_runtest_makereport(item):
     report = (yield).get_result()
     lab = getattr(item, "funcargs", {}).get("lab")
     if report.failed and lab:
-        for sidecar in lab.sidecars:
-            report.sections.append((f"log of {sidecar.name}", sidecar.log.tail()))
+        for daemon in lab.daemons:
+            report.sections.append((f"log of {daemon.name}", daemon.log.tail()))
 
 
 @pytest.fixture(autouse=True)

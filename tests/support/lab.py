@@ -5,6 +5,7 @@ the test.
 import contextlib
 
 from .mesh import Mesh
+from .registry import Registry
 from .sidecar import Sidecar
 
 
@@ -16,6 +17,11 @@ class Lab:
         self._taken = []
         self._stack = contextlib.ExitStack()
         self.sidecars = []
+        self.registries = []
+
+    @property
+    def daemons(self):
+        return [*self.registries, *self.sidecars]
 
     def port(self):
         port = self._ports.take()
@@ -45,6 +51,14 @@ class Lab:
         sidecar = self.add(Sidecar(self.folder, name, settings, **options))
         self.sidecars.append(sidecar)
         return sidecar.start(ready)
+
+    def registry(self, name="registry", *, ready=True, **options):
+        """A running registry, with these options besides its addresses and its folder. With
+        ready=False it is one that is expected to refuse to start.
+        """
+        registry = self.add(Registry(self, name, **options))
+        self.registries.append(registry)
+        return registry.start(ready)
 
     def mesh(self, application_port, **options):
         return Mesh(self, application_port, **options)

@@ -6,19 +6,10 @@ import signal
 import socket
 
 from . import settings
+from .daemon import Daemon
 from .environment import program
-from .log import Log
-from .process import Process, run
+from .process import run
 from .wait import eventually
-
-_REPORTS = (
-    "ERROR: AddressSanitizer",
-    "ERROR: LeakSanitizer",
-    "WARNING: ThreadSanitizer",
-    "runtime error:",
-    "SUMMARY: ",
-    "Assertion ",
-)
 
 
 class _AdminConnection(http.client.HTTPConnection):
@@ -32,18 +23,18 @@ class _AdminConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-class Sidecar(Process):
+class Sidecar(Daemon):
     """Runs from the configuration given as a dict, until `stop` or the end of the test."""
 
+    started = "sidecar started"
+
     def __init__(self, folder, name, configuration, *, form="conf", wrapper=()):
-        self.name = name
         self.configuration = configuration
         self.file = folder / f"{name}.{form}"
-        self.log = Log(folder / f"{name}.log")
         configuration.setdefault("admin", str(folder / f"{name}.sock"))
         self.admin = configuration["admin"]
-        self._must_end_well = False
-        super().__init__([*wrapper, program("appnet-sidecar"), "-c", self.file], self.log.path)
+        command = [*wrapper, program("appnet-sidecar"), "-c", self.file]
+        super().__init__(name, command, folder / f"{name}.log")
         self.write()
 
     def write(self, configuration=None):
@@ -51,21 +42,8 @@ class Sidecar(Process):
         self.configuration = configuration or self.configuration
         settings.write(self.file, self.configuration)
 
-    def start(self, ready=True):
-        """Starts it, for the first time or again. With ready=False nothing is waited for."""
-        since = self.log.position()
-        super().start()
-        self._must_end_well = True
-        if ready:
-            self.wait_ready(since)
-        return self
-
     def wait_ready(self, since=0):
-        eventually(
-            lambda: self.log.find("sidecar started", since) or not self.running,
-            what=lambda: f"{self.name} has started:\n{self.log.tail()}",
-        )
-        assert self.running, f"{self.name} ended:\n{self.log.tail()}"
+        super().wait_ready(since)
         eventually(self._answers, what=f"{self.name} answers on its admin socket")
 
     def _answers(self):
@@ -126,9 +104,6 @@ class Sidecar(Process):
             what=lambda: f"{count} open streams in {self.name}: {self.status()}",
         )
 
-    def wait_log(self, message, since=0, timeout=10.0, **keys):
-        return self.log.wait_for(message, since, timeout, **keys)
-
     # What is done to it
 
     def reload(self, configuration=None):
@@ -143,10 +118,6 @@ class Sidecar(Process):
         since = self.log.position()
         self.signal(signal.SIGHUP)
         return self.wait_log("reload failed", since)
-
-    def kill(self):
-        self._must_end_well = False
-        super().kill()
 
     def stop(self, timeout=40.0):
         """SIGTERM, the whole drain, exit 0."""
@@ -167,27 +138,7 @@ class Sidecar(Process):
             )
             if self.running:
                 self.signal(signal.SIGTERM)
-        try:
-            if self._must_end_well:
-                self.check_end(self.wait(30))
-        finally:
-            super().kill()
-            self.check_reports()
-
-    def check_end(self, code):
-        self._must_end_well = False
-        assert code == 0, f"{self.name} ended with {code}:\n{self.log.tail()}"
-        self.check_reports()
-
-    def check_reports(self):
-        text = self.text()
-        for report in _REPORTS:
-            assert report not in text, f"{self.name} reported:\n{text[text.index(report):][:6000]}"
-
-    def ended_badly(self):
-        """For a sidecar that is expected to refuse to start: its exit status, and what it said."""
-        self._must_end_well = False
-        return self.wait(), self.text()
+        self.finish()
 
 
 def check(file):
