@@ -11,7 +11,8 @@ from support.environment import BIN_DIR, SLOW, TOP, program
 from support.process import run
 
 DOC = TOP / "doc"
-SAMPLES = sorted((TOP / "conf").iterdir())
+REGISTRY_SAMPLE = TOP / "conf/registry.conf"
+SAMPLES = sorted(set((TOP / "conf").iterdir()) - {REGISTRY_SAMPLE})
 
 
 def _table_options():
@@ -40,6 +41,38 @@ def test_manual_of_the_configuration_has_every_option_and_no_other():
     assert _manual_options() == _table_options()
 
 
+def _registry_options():
+    """{option: is it required?} of what the registry reads."""
+    source = (TOP / "src/registry/settings.c").read_text(encoding="utf-8")
+    options = re.findall(r'strcmp\(name, "(\w+)"\) == 0', source)
+    assert len(options) == len(set(options)) > 5
+    needed = re.findall(r'"%s: (\w+) is missing', source)
+    return {option: option in needed for option in options}
+
+
+def test_manual_of_the_registrys_configuration_has_every_option_and_no_other():
+    page = (DOC / "appnet-registry.conf.5").read_text(encoding="utf-8")
+    section = page.split("\n.Sh OPTIONS\n", 1)[1].split("\n.Sh ", 1)[0]
+    entries = re.split(r"^\.It ", section, flags=re.MULTILINE)[1:]
+    explained = {re.match(r"Cm (\w+)\n", entry)[1]: "\nRequired.\n" in entry for entry in entries}
+    assert explained == _registry_options()
+
+
+def test_manual_of_the_registrys_configuration_has_its_defaults():
+    page = (DOC / "appnet-registry.conf.5").read_text(encoding="utf-8")
+    source = (TOP / "src/registry/settings.c").read_text(encoding="utf-8")
+    for name in ("TLS_LISTEN", "HTTP_LISTEN"):
+        assert re.search(rf'#define {name} "(.*)"', source)[1] + " if not given" in page
+    assert "#define LEASE_SECONDS 15" in source and "\n15 if not given" in page
+    assert "#define TTL_SECONDS (24 * 3600)" in source and "\n24h if not given" in page
+    assert 'STORE_DEFAULT STORE_SQLITE "appnet.db"' in source and "Li sqlite:appnet.db" in page
+
+
+def test_sample_of_the_registry_shows_every_option():
+    text = REGISTRY_SAMPLE.read_text(encoding="utf-8")
+    assert set(re.findall(r"^(\w+) *=", text, re.MULTILINE)) == set(_registry_options())
+
+
 def _flags_of_help(*command):
     return set(re.findall(r"(?<![\w-])--?[A-Za-z][a-z-]*", run([*command, "--help"]).stdout))
 
@@ -55,8 +88,9 @@ def _flags_of_manual(page):
     return flags
 
 
-def test_manual_of_the_sidecar_has_the_options_of_its_help():
-    assert _flags_of_manual("appnet-sidecar.8") == _flags_of_help(program("appnet-sidecar"))
+@pytest.mark.parametrize("name", ["appnet-sidecar", "appnet-registry"])
+def test_manual_of_the_program_has_the_options_of_its_help(name):
+    assert _flags_of_manual(f"{name}.8") == _flags_of_help(program(name))
 
 
 @pytest.mark.parametrize("command", ["ca init", "ca issue", "status"])
@@ -91,6 +125,31 @@ def test_every_reason_is_explained(text):
     assert "not-authorised" in reasons
     explained = re.findall(r"^(?:\| `|\.It Cm )([a-z-]+)", (TOP / text).read_text(), re.MULTILINE)
     assert set(reasons) <= set(explained)
+
+
+def test_every_reason_of_the_registry_is_explained():
+    header = (TOP / "include/appnet/registry/state.h").read_text(encoding="utf-8")
+    reasons = re.findall(r'#define STATE_\w+ "([a-z-]+)"', header)
+    page = (DOC / "appnet-registry.8").read_text(encoding="utf-8")
+    section = page.split("\n.Sh REASONS\n", 1)[1].split("\n.Sh ", 1)[0]
+    explained = {
+        word
+        for line in re.findall(r"^\.It Cm (.*)", section, re.MULTILINE)
+        for word in line.split(" , ")
+    }
+    assert "no-replica" in reasons and set(reasons) == explained
+
+
+def test_log_of_the_registry_is_explained():
+    """Each message that it may log, apart from those about what went wrong inside."""
+    sources = (TOP / "src/registry").glob("*.c")
+    text = "".join(source.read_text(encoding="utf-8") for source in sources)
+    messages = set(re.findall(r'\blog_(?:info|warn)\("([^"]+)"', text))
+    messages |= set(re.findall(r'\baccepted\(action, "([^"]+)"', text))
+    page = (DOC / "appnet-registry.8").read_text(encoding="utf-8")
+    section = page.split("\n.Sh LOG\n", 1)[1].split("\n.Sh ", 1)[0]
+    assert "connection accepted" in messages
+    assert {message for message in messages if message not in section} == set()
 
 
 def _tutorial():
