@@ -227,7 +227,7 @@ struct registry *registry_new(struct settings *settings, struct error *err)
         !(registry->handshaker = handshaker_new(HANDSHAKE_THREADS, NULL, err)) ||
         take_identity(registry, err) != 0 ||
         !(registry->core.store =
-              store_open(settings->store, settings->data_dir, registry->core.loop, err))) {
+              store_open(settings->store, NULL, registry->core.loop, err))) {
         registry_free(registry);
         return NULL;
     }
