@@ -1,9 +1,8 @@
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "appnet/cli/command.h"
+#include "output.h"
 #include "sidecar_client.h"
 #include "status_table.h"
 
@@ -22,24 +21,18 @@ static int print_table(const char *text, struct error *err)
     return COMMAND_DONE;
 }
 
-static int run(const char *const *values, struct error *err)
+static int run(const struct command_arguments *arguments, struct error *err)
 {
-    bool json = strcmp(values[1], "json") == 0;
-    char *socket;
-    char *text = NULL;
+    char *socket = sidecar_find(arguments->options[0], SIDECAR_FOLDER, err);
+    char *text = socket ? sidecar_get(socket, "/status", SIDECAR_TIMEOUT, err) : NULL;
     int code = COMMAND_FAILED;
 
-    if (!json && strcmp(values[1], "table") != 0) {
-        error_set(err, "-o %s: expected table or json", values[1]);
-        return COMMAND_USAGE;
-    }
-    socket = sidecar_find(values[0], SIDECAR_FOLDER, err);
-    if (socket)
-        text = sidecar_get(socket, "/status", err);
-    if (text && json)
-        code = puts(text) < 0 ? COMMAND_FAILED : COMMAND_DONE;
-    else if (text)
+    if (text && arguments->json) {
+        output_text(text);
+        code = COMMAND_DONE;
+    } else if (text) {
         code = print_table(text, err);
+    }
     free(socket);
     free(text);
     return code;
@@ -48,12 +41,7 @@ static int run(const char *const *values, struct error *err)
 const struct command status_command = {
     .words = "status",
     .text = "Shows a sidecar of this machine: its certificate, interfaces, tunnels and streams.",
-    .options =
-        {
-            {"sidecar", "SOCKET",
-             "its admin socket; if not given, $APPNET_SIDECAR or the only one in " SIDECAR_FOLDER,
-             false, NULL},
-            {"o", "table|json", "for people, or for programs", false, "table"},
-        },
+    .options = {SIDECAR_OPTION},
+    .prints = true,
     .run = run,
 };

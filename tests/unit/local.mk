@@ -151,10 +151,16 @@ endif
 if WITH_CLI
 unit_tests += tests/unit/test_command
 tests_unit_test_command_LDADD = $(cli_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_outbound_environment
+tests_unit_test_outbound_environment_LDADD = $(cli_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_readiness
+tests_unit_test_readiness_LDADD = $(cli_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_sidecar_client
 tests_unit_test_sidecar_client_LDADD = $(cli_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_status_table
 tests_unit_test_status_table_LDADD = $(cli_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_table
+tests_unit_test_table_LDADD = $(cli_libs) $(CMOCKA_LIBS)
 endif
 
 if WITH_CMOCKA

@@ -106,7 +106,7 @@ static char *ask(const char *answer, char *request, struct error *err)
     assert_int_equal(bind(server.listener, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(server.listener, 1), 0);
     assert_int_equal(pthread_create(&server.thread, NULL, serve, &server), 0);
-    text = sidecar_get("s.sock", "/status", err);
+    text = sidecar_get("s.sock", "/status", 5000, err);
     pthread_join(server.thread, NULL);
     close(server.listener);
     if (request)
@@ -147,7 +147,7 @@ static void says_why_there_is_no_answer(void **state)
     struct error err = ERROR_INIT;
 
     (void)state;
-    assert_null(sidecar_get("none.sock", "/status", &err));
+    assert_null(sidecar_get("none.sock", "/status", 5000, &err));
     assert_non_null(strstr(err.text, "the sidecar at none.sock does not answer: "));
     assert_null(ask("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", NULL, &err));
     assert_string_equal(err.text, "the sidecar at s.sock answered /status with HTTP status 404");
