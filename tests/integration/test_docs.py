@@ -93,14 +93,39 @@ def test_manual_of_the_program_has_the_options_of_its_help(name):
     assert _flags_of_manual(f"{name}.8") == _flags_of_help(program(name))
 
 
-@pytest.mark.parametrize("command", ["ca init", "ca issue", "status"])
-def test_manual_of_the_command_line_has_the_options_of_its_help(command):
-    text = (DOC / "appnet.1").read_text(encoding="utf-8")
-    section = (
-        text.split(f".Ss appnet {command}\n", 1)[1].split("\n.Ss ", 1)[0].split("\n.Sh ", 1)[0]
+# These the manual explains once, for all.
+_OF_ALL = {"-o", "--registry", "--token-file", "--ca"}
+
+
+def _commands():
+    """All there are, as `appnet --help` lists them, without operands and options."""
+    lines = re.findall(
+        r"^  appnet ([a-z][a-z ]*[a-z])", run([program("appnet"), "--help"]).stdout, re.M
     )
-    explained = {"-" + flag for flag in re.findall(r"^\.It Fl (-?[a-z-]+)", section, re.MULTILINE)}
-    assert explained == _flags_of_help(program("appnet"), *command.split()) - {"--help"}
+    assert len(lines) > 15
+    return [line.strip() for line in lines]
+
+
+def _manual_section(title):
+    text = (DOC / "appnet.1").read_text(encoding="utf-8")
+    return text.split(f".Ss {title}\n", 1)[1].split("\n.Ss ", 1)[0].split("\n.Sh ", 1)[0]
+
+
+def _explained(section):
+    return {"-" + flag for flag in re.findall(r"^\.It Fl (-?[a-z-]+)", section, re.MULTILINE)}
+
+
+def test_manual_of_the_command_line_has_the_options_of_its_help():
+    for command in _commands():
+        explained = _explained(_manual_section(f"appnet {command}"))
+        flags = _flags_of_help(program("appnet"), *command.split()) - {"--help"}
+        assert explained == flags - _OF_ALL, command
+    assert _explained(_manual_section("Options of every command")) == _OF_ALL
+
+
+def test_manual_of_the_command_line_has_no_other_command():
+    text = (DOC / "appnet.1").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\.Ss appnet (.*)", text, re.MULTILINE)) == set(_commands())
 
 
 @pytest.mark.parametrize("page", sorted(DOC.glob("*.[158]")), ids=lambda page: page.name)
@@ -188,20 +213,41 @@ def test_tutorial_of_the_readme_works(lab):
     assert "ESTABLISHED" in said and "\nrefused\n" in said, said
 
 
-@pytest.mark.parametrize(
-    "line, expected",
-    [
-        ("appnet ", {"ca", "status", "--help", "--version"}),
-        ("appnet ca i", {"init", "issue"}),
-        ("appnet ca issue --", {"--dir", "--instance", "--out", "--ttl", "--help"}),
-        ("appnet status --sidecar x -o ", {"table", "json"}),
-    ],
-)
-def test_completion(line, expected):
+def _completed(line):
     words = line.split(" ")
     script = (
         f". {TOP}/contrib/completions/appnet; "
         f"COMP_WORDS=({' '.join(w or chr(39) * 2 for w in words)}); "
         f"COMP_CWORD={len(words) - 1}; _appnet; printf '%s\\n' \"${{COMPREPLY[@]}}\""
     )
-    assert set(run(["bash", "-c", script]).stdout.split()) == expected
+    return set(run(["bash", "-c", script]).stdout.split())
+
+
+@pytest.mark.parametrize(
+    "line, expected",
+    [
+        ("appnet ca i", {"init", "issue"}),
+        ("appnet status --sidecar x -o ", {"table", "json"}),
+        ("appnet --v", {"--version"}),
+        ("appnet add a b c d --w", {"--wait"}),
+        ("appnet run -c x --timeout ", set()),
+    ],
+)
+def test_completion(line, expected):
+    assert _completed(line) == expected
+
+
+def test_completion_has_every_command_and_option():
+    for command in _commands():
+        words = command.split()
+        for count in range(len(words)):
+            assert words[count] in _completed(" ".join(["appnet", *words[:count], ""])), command
+        flags = _flags_of_help(program("appnet"), *words) | {"--help"}
+        # Files stand where an operand is one.
+        assert _completed(f"appnet {command} -") - {"--"} == flags, command
+
+
+def test_completion_knows_the_short_forms():
+    for short in ("list", "add", "remove"):
+        assert short in _completed("appnet ")
+        assert _completed(f"appnet {short} -") == _completed(f"appnet connection {short} -")

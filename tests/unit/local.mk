@@ -151,6 +151,8 @@ endif
 if WITH_CLI
 unit_tests += tests/unit/test_command
 tests_unit_test_command_LDADD = $(cli_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_event_stream
+tests_unit_test_event_stream_LDADD = $(cli_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_outbound_environment
 tests_unit_test_outbound_environment_LDADD = $(cli_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_readiness

@@ -84,8 +84,21 @@ extern const struct command *const commands[];
 
 extern const struct command ca_init_command;
 extern const struct command ca_issue_command;
+extern const struct command connection_add_command;
+extern const struct command connection_list_command;
+extern const struct command connection_remove_command;
+extern const struct command events_command;
+extern const struct command inbound_available_command;
+extern const struct command instance_apply_command;
+extern const struct command instance_list_command;
+extern const struct command instance_remove_command;
+extern const struct command instance_show_command;
+extern const struct command outbound_available_command;
 extern const struct command run_command;
 extern const struct command status_command;
+extern const struct command token_create_command;
+extern const struct command token_list_command;
+extern const struct command token_revoke_command;
 extern const struct command wait_command;
 
 #endif
