@@ -9,11 +9,12 @@ static int check_sections(const struct config_reader *reader)
 {
     const struct config *config = reader->config;
 
-    if (config->registry.line)
+    if (config->registry.line &&
+        (config->identity.line || config->connection_count > 0 || config->allow_count > 0))
         return option_error(reader, config->registry.line, SECTION_REGISTRY, NULL,
-                            "this version connects by files only: give identity, connections and "
-                            "allow instead");
-    if (!config->identity.line)
+                            "identity, connections and allow come from the registry: leave them "
+                            "out of the file, or the registry");
+    if (!config->registry.line && !config->identity.line)
         return option_error(reader, 0, SECTION_IDENTITY, NULL,
                             "missing; expected certificate, key and ca");
     if (strlen(config->admin) > SOCKET_PATH_MAX)
@@ -43,7 +44,7 @@ static int check_outbounds(const struct config_reader *reader)
         if (first != outbound)
             return used_twice(reader, outbound->line, SECTION_OUTBOUND, outbound->name,
                               first->line);
-        if (outbound->listen.port == 0)
+        if (outbound->listen.port == 0 && !config->registry.line)
             return option_error(reader, outbound->line, SECTION_OUTBOUND, "listen",
                                 "missing; needed without a registry: expected HOST:PORT, for "
                                 "example 127.0.0.1:3306");

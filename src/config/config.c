@@ -50,6 +50,8 @@ static int read_text(struct config_reader *reader, const char *text, size_t size
         return -1;
     if (!config->admin)
         config->admin = memory_printf("/run/appnet/%s.sock", config->instance);
+    if (!config->state_dir && config->registry.line)
+        config->state_dir = memory_printf("/var/lib/appnet/%s", config->instance);
     return config_check(reader);
 }
 

@@ -9,8 +9,11 @@ src_sidecar_libsidecar_a_SOURCES = \
 	src/sidecar/admin.c src/sidecar/board.c src/sidecar/connection.c src/sidecar/connection_state.c \
 	src/sidecar/inbound.c src/sidecar/listeners.c src/sidecar/lookout.c src/sidecar/outbound.c \
 	src/sidecar/policy.c src/sidecar/relay.c src/sidecar/replica.c src/sidecar/sidecar.c \
-	src/sidecar/snapshot.c src/sidecar/status.c src/sidecar/worker.c
-sidecar_libs = src/sidecar/libsidecar.a $(JANSSON_LIBS) $(tunnel_libs)
+	src/sidecar/snapshot.c src/sidecar/status.c src/sidecar/worker.c \
+	include/appnet/sidecar/credentials.h src/sidecar/credentials.c \
+	include/appnet/sidecar/membership.h src/sidecar/membership.c \
+	include/appnet/sidecar/view.h src/sidecar/view.c src/sidecar/view_entry.h src/sidecar/view_entry.c
+sidecar_libs = src/sidecar/libsidecar.a $(JANSSON_LIBS) $(http_libs)
 
 bin_PROGRAMS += appnet-sidecar
 appnet_sidecar_SOURCES = src/sidecar/main.c

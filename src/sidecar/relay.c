@@ -69,18 +69,70 @@ void relay_set_init(struct relay_set *set, struct event_base *base)
 {
     set->base = base;
     LIST_INIT(&set->relays);
+    LIST_INIT(&set->totals);
     atomic_init(&set->open, 0);
     lookout_init(&set->unread, base, on_broken);
 }
 
 void relay_set_clear(struct relay_set *set)
 {
+    struct relay_total *total;
+
     lookout_clear(&set->unread);
+    while ((total = LIST_FIRST(&set->totals))) {
+        LIST_REMOVE(total, link);
+        free(total);
+    }
 }
 
 const struct relay_wire *relay_wire(const struct relay *relay)
 {
     return &relay->wire;
+}
+
+void relay_bytes(const struct relay *relay, uint64_t *sent, uint64_t *received)
+{
+    *sent = relay->sent;
+    *received = relay->received;
+}
+
+static bool is_total_of(const struct relay_total *total, const struct relay_wire *wire)
+{
+    return total->is_source == wire->is_source && strcmp(total->outbound, wire->outbound) == 0 &&
+           strcmp(total->inbound, wire->inbound) == 0 && strcmp(total->peer, wire->peer) == 0;
+}
+
+/* NULL: there is no memory for a wire that is new. */
+static struct relay_total *total_of(struct relay_set *set, const struct relay_wire *wire)
+{
+    struct relay_total *total;
+
+    LIST_FOREACH (total, &set->totals, link) {
+        if (is_total_of(total, wire)) {
+            LIST_REMOVE(total, link);
+            LIST_INSERT_HEAD(&set->totals, total, link);
+            return total;
+        }
+    }
+    total = calloc(1, sizeof *total);
+    if (total) {
+        total->is_source = wire->is_source;
+        memcpy(total->outbound, wire->outbound, sizeof total->outbound);
+        memcpy(total->inbound, wire->inbound, sizeof total->inbound);
+        memcpy(total->peer, wire->peer, sizeof total->peer);
+        LIST_INSERT_HEAD(&set->totals, total, link);
+    }
+    return total;
+}
+
+static void count_bytes(const struct relay *relay)
+{
+    struct relay_total *total;
+
+    if (relay->sent + relay->received > 0 && (total = total_of(relay->set, &relay->wire))) {
+        total->sent += relay->sent;
+        total->received += relay->received;
+    }
 }
 
 void relay_each(struct relay_set *set, void (*visit)(void *argument, struct relay *relay),
@@ -177,6 +229,7 @@ static void close_relay(struct relay *relay, enum stream_end end)
     }
     close(relay->fd);
     LIST_REMOVE(relay, link);
+    count_bytes(relay);
     if (!relay->wire.probe) {
         atomic_fetch_sub_explicit(&relay->set->open, 1, memory_order_relaxed);
     }

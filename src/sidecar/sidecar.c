@@ -14,7 +14,9 @@
 #include "appnet/identity/identity.h"
 #include "appnet/sidecar/admin.h"
 #include "appnet/sidecar/board.h"
+#include "appnet/sidecar/credentials.h"
 #include "appnet/sidecar/listeners.h"
+#include "appnet/sidecar/membership.h"
 #include "appnet/sidecar/status.h"
 #include "appnet/sidecar/worker.h"
 #include "config.h"
@@ -25,6 +27,8 @@
  * it is over. */
 #define DRAIN_QUIET_MICROSECONDS 1000000
 #define DRAIN_LOOK_MICROSECONDS 100000
+/* How often streams and bytes are counted for the registry. */
+#define USE_SECONDS 2
 
 struct sidecar {
     struct config *config;
@@ -33,8 +37,15 @@ struct sidecar {
     struct worker **workers;
     unsigned worker_count;
     struct worker_events events;
-    atomic_uint next_worker; /* which one the next tunnel from a peer goes to */
-    struct identity *identity;
+    atomic_uint next_worker;         /* which one the next tunnel from a peer goes to */
+    struct identity *own_identity;   /* from the files of the configuration */
+    const struct identity *identity; /* in use; NULL: not joined yet */
+    struct credentials *credentials; /* NULL: no registry */
+    struct membership *membership;   /* NULL: no registry */
+    struct worker_report **used;     /* what the workers said last, for reports; NULL: nothing */
+    struct event *look_at_use;
+    bool asking;          /* the workers, for that */
+    struct error failure; /* why it stops by itself */
     struct snapshot *snapshot;
     struct board *board;
     struct listeners *listeners;
@@ -86,10 +97,13 @@ static void on_state_drawn(void *argument, const struct snapshot_outbound *outbo
         LOG_S("status", connection_status_text(state->status)),
         LOG_S("reason", state->reason),
         LOG_S("detail", state->detail.text[0] != '\0' ? state->detail.text : NULL)};
+    const struct sidecar *sidecar = argument;
 
-    (void)argument;
     log_write(state->status == CONNECTION_FAILED ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
               "connection state", fields, sizeof fields / sizeof fields[0]);
+    if (sidecar->membership) {
+        membership_changed(sidecar->membership);
+    }
 }
 
 /* On a handshake thread. */
@@ -103,19 +117,63 @@ static void on_tunnel(void *argument, struct established *established)
 
 /* ---- showing ---- */
 
+/* A question to all workers. */
 struct inquiry {
     struct sidecar *sidecar;
-    enum admin_page page;
-    struct admin_reply *reply;
+    /* Takes the reports, and the array, over. */
+    void (*done)(void *argument, struct worker_report **reports);
+    void *argument;
     struct worker_report **reports;
     unsigned arrived;
 };
 
-static struct status status_of(const struct sidecar *sidecar, struct worker_report *const *reports)
+static void on_report(void *argument, struct worker_report *report)
 {
+    struct inquiry *inquiry = argument;
+
+    inquiry->reports[inquiry->arrived++] = report;
+    if (inquiry->arrived == inquiry->sidecar->worker_count) {
+        inquiry->done(inquiry->argument, inquiry->reports);
+        free(inquiry);
+    }
+}
+
+static void ask_workers(struct sidecar *sidecar,
+                        void (*done)(void *argument, struct worker_report **reports),
+                        void *argument)
+{
+    struct inquiry *inquiry = memory_zalloc(sizeof *inquiry);
+
+    inquiry->sidecar = sidecar;
+    inquiry->done = done;
+    inquiry->argument = argument;
+    inquiry->reports = memory_zalloc(sidecar->worker_count * sizeof(struct worker_report *));
+    for (unsigned i = 0; i < sidecar->worker_count; i++) {
+        worker_ask(sidecar->workers[i], sidecar->loop, on_report, inquiry);
+    }
+}
+
+/* Somebody who wants to see a page. */
+struct viewer {
+    struct sidecar *sidecar;
+    enum admin_page page;
+    struct admin_reply *reply;
+};
+
+/* `registry` is filled in if there is one. */
+static struct status status_of(const struct sidecar *sidecar, struct worker_report *const *reports,
+                               struct membership_info *registry)
+{
+    if (sidecar->membership) {
+        membership_describe(sidecar->membership, registry);
+        if (credentials_trouble(sidecar->credentials)) {
+            registry->trouble = credentials_trouble(sidecar->credentials);
+        }
+    }
     return (struct status){
         .snapshot = sidecar->snapshot,
-        .certificate = &sidecar->identity->summary,
+        .certificate = sidecar->identity ? &sidecar->identity->summary : NULL,
+        .registry = sidecar->membership ? registry : NULL,
         .board = sidecar->board,
         .reports = reports,
         .workers = sidecar->worker_count,
@@ -125,54 +183,48 @@ static struct status status_of(const struct sidecar *sidecar, struct worker_repo
     };
 }
 
-static void on_report(void *argument, struct worker_report *report)
+static void show(void *argument, struct worker_report **reports)
 {
-    struct inquiry *inquiry = argument;
-    struct sidecar *sidecar = inquiry->sidecar;
-    struct status status;
+    struct viewer *viewer = argument;
+    struct sidecar *sidecar = viewer->sidecar;
+    struct membership_info registry;
+    struct status status = status_of(sidecar, reports, &registry);
     char *text;
 
-    inquiry->reports[inquiry->arrived++] = report;
-    if (inquiry->arrived < sidecar->worker_count) {
-        return;
-    }
-    status = status_of(sidecar, inquiry->reports);
-    if (inquiry->page == ADMIN_STATUS) {
+    if (viewer->page == ADMIN_STATUS) {
         text = status_json(&status);
-        admin_answer(inquiry->reply, 200, "application/json", text);
+        admin_answer(viewer->reply, 200, "application/json", text);
     } else {
         text = status_metrics(&status);
-        admin_answer(inquiry->reply, 200, "text/plain; version=0.0.4", text);
+        admin_answer(viewer->reply, 200, "text/plain; version=0.0.4", text);
     }
     free(text);
-    for (unsigned i = 0; i < inquiry->arrived; i++) {
-        worker_report_free(inquiry->reports[i]);
+    for (unsigned i = 0; i < sidecar->worker_count; i++) {
+        worker_report_free(reports[i]);
     }
-    free(inquiry->reports);
-    free(inquiry);
+    free(reports);
+    free(viewer);
 }
 
 static void on_asked(void *argument, enum admin_page page, struct admin_reply *reply)
 {
     struct sidecar *sidecar = argument;
-    struct inquiry *inquiry;
+    struct viewer *viewer;
 
     if (page == ADMIN_READY) {
-        struct status status = status_of(sidecar, NULL);
+        struct membership_info registry;
+        struct status status = status_of(sidecar, NULL, &registry);
         char *text;
         bool ready = status_ready(&status, &text);
         admin_answer(reply, ready ? 200 : 503, "text/plain", text);
         free(text);
         return;
     }
-    inquiry = memory_zalloc(sizeof *inquiry);
-    inquiry->sidecar = sidecar;
-    inquiry->page = page;
-    inquiry->reply = reply;
-    inquiry->reports = memory_zalloc(sidecar->worker_count * sizeof(struct worker_report *));
-    for (unsigned i = 0; i < sidecar->worker_count; i++) {
-        worker_ask(sidecar->workers[i], sidecar->loop, on_report, inquiry);
-    }
+    viewer = memory_zalloc(sizeof *viewer);
+    viewer->sidecar = sidecar;
+    viewer->page = page;
+    viewer->reply = reply;
+    ask_workers(sidecar, show, viewer);
 }
 
 /* ---- configuration ---- */
@@ -194,6 +246,14 @@ static struct identity *load_identity(const struct config *config, struct error 
                          config->trust_domain, config->instance, err);
 }
 
+static struct snapshot *make_snapshot(const struct sidecar *sidecar, const struct config *config,
+                                      struct error *err)
+{
+    return sidecar->membership
+               ? snapshot_from_view(config, membership_view(sidecar->membership), err)
+               : snapshot_new(config, err);
+}
+
 /* What only a new start can change. */
 static int check_unchanged(const struct config *old, const struct config *new, struct error *err)
 {
@@ -211,30 +271,215 @@ static int check_unchanged(const struct config *old, const struct config *new, s
         what = "tunnel.listen";
     } else if (old->tunnel.workers != new->tunnel.workers) {
         what = "tunnel.workers";
+    } else if (!old->registry.address != !new->registry.address ||
+               (old->registry.address &&
+                strcmp(old->registry.address, new->registry.address) != 0)) {
+        what = "registry.address";
+    } else if (old->registry.address && strcmp(old->state_dir, new->state_dir) != 0) {
+        what = "state_dir";
     }
     return what ? error_set(err, "%s: %s has changed, which needs a restart", new->file, what) : 0;
+}
+
+/* The files' identity, in use from now on. */
+static int take_own_identity(struct sidecar *sidecar, const struct config *config,
+                             struct error *err)
+{
+    struct identity *identity = load_identity(config, err);
+
+    if (!identity || handshaker_set_identity(sidecar->handshaker, identity, err) != 0) {
+        identity_free(identity);
+        return -1;
+    }
+    identity_free(sidecar->own_identity);
+    sidecar->identity = sidecar->own_identity = identity;
+    return 0;
 }
 
 static int reload(struct sidecar *sidecar, struct error *err)
 {
     struct config *config = config_load(sidecar->config->file, err);
-    struct identity *identity = NULL;
     struct snapshot *snapshot = NULL;
 
     /* Everything is made before anything is put into use. */
     if (!config || check_unchanged(sidecar->config, config, err) != 0 ||
-        !(identity = load_identity(config, err)) || !(snapshot = snapshot_new(config, err)) ||
-        handshaker_set_identity(sidecar->handshaker, identity, err) != 0) {
+        !(snapshot = make_snapshot(sidecar, config, err)) ||
+        (!sidecar->membership && take_own_identity(sidecar, config, err) != 0)) {
         snapshot_unref(snapshot);
-        identity_free(identity);
         config_free(config);
         return -1;
     }
+    if (sidecar->membership) {
+        credentials_reconfigure(sidecar->credentials, config);
+        membership_reconfigure(sidecar->membership, config);
+    }
     config_free(sidecar->config);
     sidecar->config = config;
-    identity_free(sidecar->identity);
+    if (sidecar->identity) {
+        publish(sidecar, snapshot);
+    } else {
+        snapshot_unref(snapshot);
+    }
+    return 0;
+}
+
+/* ---- the registry ---- */
+
+static void on_view(void *argument)
+{
+    struct sidecar *sidecar = argument;
+    const char *bundle = view_trust_bundle(membership_view(sidecar->membership));
+    struct error err = ERROR_INIT;
+    struct snapshot *snapshot = make_snapshot(sidecar, sidecar->config, &err);
+
+    if (bundle) {
+        credentials_set_bundle(sidecar->credentials, bundle);
+    }
+    if (snapshot) {
+        publish(sidecar, snapshot);
+    } else {
+        log_error("connections not taken", LOG_S("detail", err.text));
+    }
+}
+
+static void on_unknown(void *argument)
+{
+    const struct sidecar *sidecar = argument;
+
+    credentials_join_again(sidecar->credentials);
+}
+
+static int listen_for_tunnels(struct sidecar *sidecar, struct error *err);
+
+/* The first identity lets everything begin that needs one. */
+static void on_identity(void *argument, const struct identity *identity)
+{
+    struct sidecar *sidecar = argument;
+    bool first = !sidecar->identity;
+    struct error err = ERROR_INIT;
+
     sidecar->identity = identity;
-    publish(sidecar, snapshot);
+    membership_identify(sidecar->membership, identity);
+    if (handshaker_set_identity(sidecar->handshaker, identity, &err) != 0) {
+        log_error("certificate not taken", LOG_S("detail", err.text));
+    } else if (first) {
+        on_view(sidecar);
+        if (listen_for_tunnels(sidecar, &err) != 0) {
+            sidecar->failure = err;
+            loop_stop(sidecar->loop);
+            return;
+        }
+        membership_start(sidecar->membership);
+    }
+}
+
+/* ---- reports ---- */
+
+static void forget_use(struct sidecar *sidecar)
+{
+    for (unsigned i = 0; sidecar->used && i < sidecar->worker_count; i++) {
+        worker_report_free(sidecar->used[i]);
+    }
+    free(sidecar->used);
+    sidecar->used = NULL;
+}
+
+static void on_used(void *argument, struct worker_report **reports)
+{
+    struct sidecar *sidecar = argument;
+
+    sidecar->asking = false;
+    forget_use(sidecar);
+    sidecar->used = reports;
+    membership_changed(sidecar->membership);
+}
+
+static void on_look_at_use(evutil_socket_t fd, short what, void *argument)
+{
+    struct sidecar *sidecar = argument;
+
+    (void)fd;
+    (void)what;
+    if (!sidecar->asking) {
+        sidecar->asking = true;
+        ask_workers(sidecar, on_used, sidecar);
+    }
+}
+
+/* Sums over the workers. */
+static struct worker_use use_of(const struct sidecar *sidecar, const char *id)
+{
+    struct worker_use sum = {0};
+
+    for (unsigned i = 0; sidecar->used && i < sidecar->worker_count; i++) {
+        const struct worker_report *report = sidecar->used[i];
+        for (unsigned k = 0; k < report->use_count; k++) {
+            if (strcmp(report->uses[k].id, id) == 0) {
+                sum.streams += report->uses[k].streams;
+                sum.sent += report->uses[k].sent;
+                sum.received += report->uses[k].received;
+            }
+        }
+    }
+    return sum;
+}
+
+static json_t *report_entry(const struct sidecar *sidecar, const char *id, const char *role)
+{
+    const struct worker_use use = use_of(sidecar, id);
+
+    return json_pack("{s:s, s:s, s:I, s:I, s:I}", "id", id, "role", role, "streams",
+                     (json_int_t)use.streams, "sent", (json_int_t)use.sent, "received",
+                     (json_int_t)use.received);
+}
+
+static void add_state(json_t *entry, const struct connection_state *state)
+{
+    json_object_set_new(
+        entry, "status",
+        json_string(connection_status_text(state ? state->status : CONNECTION_WAITING)));
+    if (state && state->reason) {
+        json_object_set_new(entry, "reason", json_string(state->reason));
+        json_object_set_new(entry, "detail", json_string(state->detail.text));
+    }
+}
+
+static json_t *make_report(void *argument)
+{
+    const struct sidecar *sidecar = argument;
+    const struct snapshot *snapshot = sidecar->snapshot;
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < snapshot->outbound_count; i++) {
+        const struct snapshot_outbound *outbound = &snapshot->outbounds[i];
+        if (outbound->connected) {
+            json_t *entry = report_entry(sidecar, outbound->id, "source");
+            add_state(entry, board_state(sidecar->board, outbound->name));
+            json_array_append_new(list, entry);
+        }
+    }
+    for (unsigned i = 0; i < snapshot->allow_count; i++) {
+        json_array_append_new(list, report_entry(sidecar, snapshot->allows[i].id, "target"));
+    }
+    return list;
+}
+
+static int make_member(struct sidecar *sidecar, struct error *err)
+{
+    const struct membership_handlers handlers = {
+        .view = on_view, .report = make_report, .unknown = on_unknown, .argument = sidecar};
+    static const struct timeval often = {USE_SECONDS, 0};
+
+    sidecar->membership =
+        membership_new(sidecar->loop, sidecar->handshaker, sidecar->config, &handlers, err);
+    if (!sidecar->membership) {
+        return -1;
+    }
+    sidecar->credentials =
+        credentials_new(sidecar->loop, sidecar->handshaker, sidecar->config, on_identity, sidecar);
+    sidecar->look_at_use =
+        event_new(loop_base(sidecar->loop), -1, EV_PERSIST, on_look_at_use, sidecar);
+    event_add(sidecar->look_at_use, &often);
     return 0;
 }
 
@@ -248,8 +493,9 @@ static void on_hang_up(evutil_socket_t fd, short what, void *argument)
     if (sidecar->draining) {
         log_info("reload ignored", LOG_S("detail", "the sidecar is draining"));
     } else if (reload(sidecar, &err) == 0) {
-        log_info("configuration reloaded", LOG_S("file", sidecar->config->file),
-                 LOG_S("certificate", sidecar->identity->summary.serial));
+        log_info(
+            "configuration reloaded", LOG_S("file", sidecar->config->file),
+            LOG_S("certificate", sidecar->identity ? sidecar->identity->summary.serial : NULL));
     } else {
         log_error("reload failed", LOG_S("detail", err.text),
                   LOG_S("kept", "the running configuration"));
@@ -372,16 +618,15 @@ struct sidecar *sidecar_new(struct config *config, const struct record_engine *e
     sidecar->started = loop_now();
     sidecar->engine = engine ? engine->name : record_engine_best()->name;
     sidecar->loop = loop_new("control", err);
-    if (!sidecar->loop || watch_signals(sidecar, err) != 0 ||
-        !(sidecar->identity = load_identity(config, err))) {
+    if (!sidecar->loop || watch_signals(sidecar, err) != 0) {
         goto failed;
     }
     threads = config->tunnel.workers > 0 ? (unsigned)config->tunnel.workers : cores();
     sidecar->handshaker = handshaker_new(
         threads < HANDSHAKE_THREADS_MAX ? threads : HANDSHAKE_THREADS_MAX, engine, err);
-    if (!sidecar->handshaker ||
-        handshaker_set_identity(sidecar->handshaker, sidecar->identity, err) != 0 ||
-        make_workers(sidecar, err) != 0) {
+    if (!sidecar->handshaker || make_workers(sidecar, err) != 0 ||
+        (config->registry.address ? make_member(sidecar, err)
+                                  : take_own_identity(sidecar, config, err)) != 0) {
         goto failed;
     }
     sidecar->board = board_new(sidecar->worker_count, on_state_drawn, sidecar);
@@ -406,7 +651,6 @@ static void log_listening(const char *kind, const struct address *address)
 static int open_sockets(struct sidecar *sidecar, struct error *err)
 {
     const struct config *config = sidecar->config;
-    int fd;
 
     if (admin_listen_unix(sidecar->admin, config->admin, err) != 0) {
         return -1;
@@ -418,21 +662,56 @@ static int open_sockets(struct sidecar *sidecar, struct error *err)
         }
         log_listening("metrics", &config->metrics);
     }
-    if (config->tunnel.listen.port != 0) {
-        if (acceptor_open(&config->tunnel.listen, &fd, 1, err) != 0) {
-            return error_prefix(err, "tunnel.listen");
-        }
-        if (handshaker_listen(sidecar->handshaker, fd, TLS_ANY_INSTANCE, on_tunnel, sidecar, err) != 0) {
-            return -1;
-        }
-        log_listening("tunnel", &config->tunnel.listen);
-    }
     return 0;
+}
+
+static int listen_for_tunnels(struct sidecar *sidecar, struct error *err)
+{
+    const struct address *address = &sidecar->config->tunnel.listen;
+    int fd;
+
+    if (address->port == 0) {
+        return 0;
+    }
+    if (acceptor_open(address, &fd, 1, err) != 0) {
+        return error_prefix(err, "tunnel.listen");
+    }
+    if (handshaker_listen(sidecar->handshaker, fd, TLS_ANY_INSTANCE, on_tunnel, sidecar, err) !=
+        0) {
+        return -1;
+    }
+    log_listening("tunnel", address);
+    return 0;
+}
+
+/* With a registry everything else waits for an identity: see on_identity. */
+static int begin(struct sidecar *sidecar, struct error *err)
+{
+    if (!sidecar->membership) {
+        return listen_for_tunnels(sidecar, err);
+    }
+    credentials_start(sidecar->credentials);
+    return 0;
+}
+
+/* What there is before anybody has said anything. */
+static struct snapshot *first_snapshot(const struct sidecar *sidecar, struct error *err)
+{
+    struct view *nothing;
+    struct snapshot *snapshot;
+
+    if (!sidecar->membership) {
+        return snapshot_new(sidecar->config, err);
+    }
+    nothing = view_new();
+    snapshot = snapshot_from_view(sidecar->config, nothing, err);
+    view_free(nothing);
+    return snapshot;
 }
 
 int sidecar_run(struct sidecar *sidecar, struct error *err)
 {
-    struct snapshot *snapshot = snapshot_new(sidecar->config, err);
+    struct snapshot *snapshot = first_snapshot(sidecar, err);
 
     if (!snapshot) {
         return -1;
@@ -444,7 +723,7 @@ int sidecar_run(struct sidecar *sidecar, struct error *err)
         }
     }
     publish(sidecar, snapshot);
-    if (open_sockets(sidecar, err) != 0) {
+    if (open_sockets(sidecar, err) != 0 || begin(sidecar, err) != 0) {
         return -1;
     }
     log_info("sidecar started", LOG_S("instance", sidecar->snapshot->instance),
@@ -453,7 +732,8 @@ int sidecar_run(struct sidecar *sidecar, struct error *err)
     if (loop_run(sidecar->loop) != 0) {
         return error_set(err, "the event loop failed");
     }
-    return 0;
+    *err = sidecar->failure;
+    return err->text[0] == '\0' ? 0 : -1;
 }
 
 static void event_free_if(struct event *event)
@@ -470,6 +750,8 @@ void sidecar_free(struct sidecar *sidecar)
         return;
     }
     admin_free(sidecar->admin);
+    membership_free(sidecar->membership);
+    credentials_free(sidecar->credentials);
     for (unsigned i = 0; i < sidecar->worker_count; i++) {
         worker_stop(sidecar->workers[i]);
     }
@@ -486,10 +768,12 @@ void sidecar_free(struct sidecar *sidecar)
     event_free_if(sidecar->interrupt);
     event_free_if(sidecar->hang_up);
     event_free_if(sidecar->drain_look);
+    event_free_if(sidecar->look_at_use);
+    forget_use(sidecar);
     loop_free(sidecar->loop);
     board_free(sidecar->board);
     snapshot_unref(sidecar->snapshot);
-    identity_free(sidecar->identity);
+    identity_free(sidecar->own_identity);
     config_free(sidecar->config);
     free(sidecar);
 }

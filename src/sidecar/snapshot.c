@@ -97,6 +97,60 @@ struct snapshot *snapshot_new(const struct config *config, struct error *err)
     return snapshot;
 }
 
+static void connect_outbound(struct snapshot *snapshot, struct snapshot_outbound *outbound,
+                             const struct view_connection *connection)
+{
+    outbound->connected = true;
+    copy_name(outbound->id, connection->id);
+    copy_name(outbound->instance, connection->instance);
+    copy_name(outbound->inbound, connection->inbound);
+    outbound->port = connection->port;
+    if (outbound->listen.port == 0) {
+        snprintf(outbound->listen.host, sizeof outbound->listen.host, "127.0.0.1");
+        outbound->listen.port = connection->port;
+    }
+    outbound->address_first = snapshot->address_count;
+    outbound->address_count = connection->address_count;
+    snapshot->addresses =
+        memory_grow(snapshot->addresses, snapshot->address_count + connection->address_count + 1,
+                    sizeof *snapshot->addresses);
+    for (unsigned i = 0; i < connection->address_count; i++) {
+        snapshot->addresses[snapshot->address_count++] = connection->addresses[i];
+    }
+}
+
+struct snapshot *snapshot_from_view(const struct config *config, const struct view *view,
+                                    struct error *err)
+{
+    struct snapshot *snapshot = snapshot_new(config, err);
+
+    if (!snapshot) {
+        return NULL;
+    }
+    free(snapshot->allows);
+    snapshot->allows = memory_zalloc((view_count(view) + 1) * sizeof *snapshot->allows);
+    snapshot->allow_count = 0;
+    for (unsigned i = 0; i < view_count(view); i++) {
+        const struct view_connection *connection = view_at(view, i);
+        if (connection->is_source) {
+            struct snapshot_outbound *outbound =
+                (struct snapshot_outbound *)(uintptr_t)snapshot_find_outbound(snapshot,
+                                                                              connection->outbound);
+            if (outbound && (connection->port != 0 || outbound->listen.port != 0)) {
+                connect_outbound(snapshot, outbound, connection);
+            }
+        } else {
+            struct snapshot_allow *allow = &snapshot->allows[snapshot->allow_count++];
+            copy_name(allow->inbound, connection->inbound);
+            copy_name(allow->instance, connection->instance);
+            copy_name(allow->outbound, connection->outbound);
+            copy_name(allow->id, connection->id);
+        }
+    }
+    qsort(snapshot->allows, snapshot->allow_count, sizeof *snapshot->allows, compare);
+    return snapshot;
+}
+
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
 {
     struct counted_snapshot *counted = (struct counted_snapshot *)snapshot;
@@ -160,13 +214,20 @@ bool snapshot_same_wire(const struct snapshot_outbound *a, const struct snapshot
            address_equal(&a->listen, &b->listen);
 }
 
-bool snapshot_allows(const struct snapshot *snapshot, const char *inbound, const char *instance,
-                     const char *outbound)
+const struct snapshot_allow *snapshot_find_allow(const struct snapshot *snapshot,
+                                                 const char *inbound, const char *instance,
+                                                 const char *outbound)
 {
     struct snapshot_allow key;
 
     copy_name(key.inbound, inbound);
     copy_name(key.instance, instance);
     copy_name(key.outbound, outbound);
-    return bsearch(&key, snapshot->allows, snapshot->allow_count, sizeof key, compare) != NULL;
+    return bsearch(&key, snapshot->allows, snapshot->allow_count, sizeof key, compare);
+}
+
+bool snapshot_allows(const struct snapshot *snapshot, const char *inbound, const char *instance,
+                     const char *outbound)
+{
+    return snapshot_find_allow(snapshot, inbound, instance, outbound) != NULL;
 }

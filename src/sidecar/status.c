@@ -85,6 +85,9 @@ static json_t *seconds_json(int64_t microseconds)
 
 static json_t *certificate_json(const struct certificate_summary *certificate)
 {
+    if (!certificate) {
+        return json_null();
+    }
     return json_pack("{s:s, s:s, s:s, s:o, s:o}", "id", certificate->id, "serial",
                      certificate->serial, "issuer", certificate->issuer, "not_before",
                      time_json(certificate->not_before), "not_after",
@@ -164,19 +167,32 @@ static json_t *tunnels_json(const struct status *status)
     return list;
 }
 
+static json_t *registry_json(const struct membership_info *registry)
+{
+    if (!registry) {
+        return json_null();
+    }
+    return json_pack("{s:s, s:b, s:I, s:o, s:o}", "address", registry->address, "connected",
+                     registry->connected, "revision", (json_int_t)registry->revision,
+                     "last_contact",
+                     registry->last_contact > 0 ? time_json(registry->last_contact) : json_null(),
+                     "detail", text_or_null(registry->trouble));
+}
+
 char *status_json(const struct status *status)
 {
     struct totals totals = add_up(status);
-    json_t *whole =
-        json_pack("{s:s, s:s, s:s, s:i, s:s, s:o, s:i, s:s, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}",
-                  "instance", status->snapshot->instance, "trust_domain",
-                  status->snapshot->trust_domain, "version", PACKAGE_VERSION, "pid", (int)getpid(),
-                  "state", status->draining ? "draining" : "running", "uptime_seconds",
-                  seconds_json(loop_now() - status->started), "workers", (int)status->workers,
-                  "engine", status->engine, "certificate", certificate_json(status->certificate),
-                  "outbounds", outbounds_json(status), "inbounds", inbounds_json(status), "tunnels",
-                  tunnels_json(status), "streams", "open", (json_int_t)totals.open, "opened",
-                  (json_int_t)totals.opened, "refused", (json_int_t)totals.refused);
+    json_t *whole = json_pack(
+        "{s:s, s:s, s:s, s:i, s:s, s:o, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:{s:I, s:I, s:I}}",
+        "instance", status->snapshot->instance, "trust_domain", status->snapshot->trust_domain,
+        "version", PACKAGE_VERSION, "pid", (int)getpid(), "state",
+        status->draining ? "draining" : "running", "uptime_seconds",
+        seconds_json(loop_now() - status->started), "workers", (int)status->workers, "engine",
+        status->engine, "certificate", certificate_json(status->certificate), "registry",
+        registry_json(status->registry), "outbounds", outbounds_json(status), "inbounds",
+        inbounds_json(status), "tunnels", tunnels_json(status), "streams", "open",
+        (json_int_t)totals.open, "opened", (json_int_t)totals.opened, "refused",
+        (json_int_t)totals.refused);
     char *text = json_dumps(whole, JSON_INDENT(2));
 
     json_decref(whole);
@@ -251,9 +267,15 @@ char *status_metrics(const struct status *status)
                    state->status == CONNECTION_ESTABLISHED);
         }
     }
-    number(&text, "appnet_certificate_expiry_seconds", "gauge",
-           "When our certificate ends, in seconds since 1970.",
-           (uint64_t)status->certificate->not_after);
+    if (status->certificate) {
+        number(&text, "appnet_certificate_expiry_seconds", "gauge",
+               "When our certificate ends, in seconds since 1970.",
+               (uint64_t)status->certificate->not_after);
+    }
+    if (status->registry) {
+        number(&text, "appnet_registry_connected", "gauge", "1 when the registry's watch is open.",
+               status->registry->connected);
+    }
     return text.bytes;
 }
 
@@ -263,6 +285,10 @@ bool status_ready(const struct status *status, char **out)
 
     if (status->draining) {
         append(&text, "draining\n");
+    }
+    if (!status->certificate) {
+        append(&text, "not joined yet%s%s\n", status->registry->trouble ? ": " : "",
+               status->registry->trouble ? status->registry->trouble : "");
     }
     for (unsigned i = 0; i < status->snapshot->outbound_count; i++) {
         const struct snapshot_outbound *outbound = &status->snapshot->outbounds[i];

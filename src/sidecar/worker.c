@@ -303,29 +303,78 @@ static void report_tunnel(void *argument, struct tunnel *tunnel)
     out->microseconds = loop_now() - info.started;
 }
 
-static void report_relay(void *argument, struct relay *relay)
+static const char *id_of(const struct worker *worker, bool is_source, const char *outbound,
+                         const char *inbound, const char *peer)
 {
-    struct worker_report *report = argument;
-    const struct relay_wire *wire = relay_wire(relay);
-    const char *name = wire->is_source ? wire->outbound : wire->inbound;
+    const struct snapshot_outbound *own;
+    const struct snapshot_allow *allow;
+
+    if (!worker->snapshot) {
+        return "";
+    }
+    if (is_source) {
+        own = snapshot_find_outbound(worker->snapshot, outbound);
+        return own && strcmp(own->inbound, inbound) == 0 && strcmp(own->instance, peer) == 0
+                   ? own->id
+                   : "";
+    }
+    allow = snapshot_find_allow(worker->snapshot, inbound, peer, outbound);
+    return allow ? allow->id : "";
+}
+
+static struct worker_use *use_of(struct worker_report *report, bool is_source, const char *name,
+                                 const char *id)
+{
     struct worker_use *use;
 
-    if (wire->probe) {
-        return;
-    }
-    report->open++;
     for (unsigned i = 0; i < report->use_count; i++) {
-        if (report->uses[i].is_source == wire->is_source &&
-            strcmp(report->uses[i].name, name) == 0) {
-            report->uses[i].streams++;
-            return;
+        use = &report->uses[i];
+        if (use->is_source == is_source && strcmp(use->name, name) == 0 &&
+            strcmp(use->id, id) == 0) {
+            return use;
         }
     }
     report->uses = memory_grow(report->uses, report->use_count + 1, sizeof *report->uses);
     use = &report->uses[report->use_count++];
-    use->is_source = wire->is_source;
+    memset(use, 0, sizeof *use);
+    use->is_source = is_source;
     snprintf(use->name, sizeof use->name, "%s", name);
-    use->streams = 1;
+    snprintf(use->id, sizeof use->id, "%s", id);
+    return use;
+}
+
+static void report_relay(void *argument, struct relay *relay)
+{
+    struct command *command = argument;
+    const struct relay_wire *wire = relay_wire(relay);
+    struct worker_use *use;
+    uint64_t sent;
+    uint64_t received;
+
+    if (wire->probe) {
+        return;
+    }
+    command->report->open++;
+    use =
+        use_of(command->report, wire->is_source, wire->is_source ? wire->outbound : wire->inbound,
+               id_of(command->worker, wire->is_source, wire->outbound, wire->inbound, wire->peer));
+    relay_bytes(relay, &sent, &received);
+    use->streams++;
+    use->sent += sent;
+    use->received += received;
+}
+
+static void report_totals(struct command *command)
+{
+    const struct relay_total *total;
+
+    LIST_FOREACH (total, &command->worker->relays.totals, link) {
+        struct worker_use *use = use_of(
+            command->report, total->is_source, total->is_source ? total->outbound : total->inbound,
+            id_of(command->worker, total->is_source, total->outbound, total->inbound, total->peer));
+        use->sent += total->sent;
+        use->received += total->received;
+    }
 }
 
 static void answer(void *argument)
@@ -344,7 +393,8 @@ static void make_report(void *argument)
     command->report = memory_zalloc(sizeof *command->report);
     pool_each_tunnel(worker->pool, report_tunnel, command);
     inbound_each_tunnel(worker->inbound, report_tunnel, command);
-    relay_each(&worker->relays, report_relay, command->report);
+    relay_each(&worker->relays, report_relay, command);
+    report_totals(command);
     command->report->opened = worker->relays.opened;
     command->report->refused = worker->relays.refused;
     loop_post(command->reply, answer, command);

@@ -433,20 +433,43 @@ static void refuses_what_is_missing(void **state)
         "t.ini:8: connection.address: missing; expected HOST:PORT, for example 10.0.0.7:15008");
 }
 
-static void refuses_a_registry(void **state)
+#define MEMBER "instance = \"a\"; trust_domain = \"b\";\nregistry = { address = \"r:1\"; };\n"
+#define NOT_BOTH                                                                           \
+    "identity, connections and allow come from the registry: leave them out of the file, " \
+    "or the registry"
+
+static void takes_a_registry_instead_of_files(void **state)
+{
+    struct config *config =
+        load_good("t.conf", "instance = \"a\"; trust_domain = \"b\";\n"
+                            "registry = { address = \"r:1\"; join_token_file = \"f\"; };\n"
+                            "outbounds = ( { name = \"db\"; } );\n");
+
+    (void)state;
+    assert_string_equal(config->registry.address, "r:1");
+    assert_string_equal(config->state_dir, "/var/lib/appnet/a");
+    assert_int_equal(config->outbounds[0].listen.port, 0);
+    config_free(config);
+    config = load_good("t.conf", MEMBER "state_dir = \"/here\";\n");
+    assert_string_equal(config->state_dir, "/here");
+    assert_null(config->registry.join_token_file);
+    config_free(config);
+    config = load_good("t.conf", NEEDED);
+    assert_null(config->state_dir);
+    config_free(config);
+}
+
+static void refuses_files_beside_a_registry(void **state)
 {
     (void)state;
+    assert_refused("t.conf", MEMBER IDENTITY, "t.conf:2: registry: " NOT_BOTH);
     assert_refused("t.conf",
-                   "instance = \"a\"; trust_domain = \"b\";\nregistry = { address = \"r:1\"; "
-                   "join_token_file = \"f\"; };\n"
-                   "outbounds = ( { name = \"db\"; } );\n",
-                   "t.conf:2: registry: this version connects by files only: give identity, "
-                   "connections and allow "
-                   "instead");
+                   MEMBER "inbounds = ( { name = \"h\"; target = \"127.0.0.1:80\"; } );\n"
+                          "tunnel = { listen = \"0.0.0.0:15008\"; };\n"
+                          "allow = ( { inbound = \"h\"; instance = \"x\"; outbound = \"y\"; } );\n",
+                   "t.conf:2: registry: " NOT_BOTH);
     assert_refused("t.ini", INI_NEEDED "[registry]\naddress = r:1\n",
-                   "t.ini:8: registry: this version connects by files only: give identity, "
-                   "connections and allow "
-                   "instead");
+                   "t.ini:8: registry: " NOT_BOTH);
     assert_refused(
         "t.conf", "registry = { address = \"r\"; };",
         "t.conf:1: registry.address: \"r\": expected HOST:PORT, for example 127.0.0.1:3306");
@@ -753,7 +776,8 @@ int main(void)
         cmocka_unit_test(refuses_what_it_does_not_know),
         cmocka_unit_test(refuses_what_is_given_twice),
         cmocka_unit_test(refuses_what_is_missing),
-        cmocka_unit_test(refuses_a_registry),
+        cmocka_unit_test(takes_a_registry_instead_of_files),
+        cmocka_unit_test(refuses_files_beside_a_registry),
         cmocka_unit_test(holds_names_apart),
         cmocka_unit_test(an_inbound_needs_the_tunnels_socket),
         cmocka_unit_test(holds_the_rules_of_connecting),

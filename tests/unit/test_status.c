@@ -152,7 +152,7 @@ static void has_the_fields_that_programs_rely_on(void **state)
     scene_make(&scene);
     json = load(&scene);
     assert_keys(json, "instance trust_domain version pid state uptime_seconds workers engine "
-                      "certificate outbounds inbounds tunnels streams");
+                      "certificate registry outbounds inbounds tunnels streams");
     assert_keys(json_object_get(json, "certificate"), "id serial issuer not_before not_after");
     assert_keys(json_array_get(json_object_get(json, "outbounds"), 0),
                 "name required listen connection instance inbound address addresses status "

@@ -41,7 +41,7 @@ struct config {
     char *file; /* where it was read from, for messages */
     char *instance;
     char *trust_domain;
-    char *state_dir;        /* NULL: not given */
+    char *state_dir;        /* /var/lib/appnet/INSTANCE if not given and there is a registry */
     char *admin;            /* path of the admin socket; /run/appnet/INSTANCE.sock if not given */
     struct address metrics; /* port 0: not given */
     int drain_timeout;      /* seconds */

@@ -33,10 +33,21 @@
 struct event_base;
 struct relay;
 
+/* What streams that are over have carried, of one wire. */
+struct relay_total {
+    LIST_ENTRY(relay_total) link;
+    bool is_source;
+    char outbound[NAME_SIZE];
+    char inbound[NAME_SIZE];
+    char peer[NAME_SIZE];
+    uint64_t sent, received;
+};
+
 struct relay_set {
     struct event_base *base;
     LIST_HEAD(, relay) relays;
-    atomic_uint open; /* relays there are; read by other threads */
+    atomic_uint open;                /* relays there are; read by other threads */
+    LIST_HEAD(, relay_total) totals; /* the one used last is first */
     uint64_t opened, refused;
     struct lookout unread; /* those from whose sockets nobody waits for input now */
 };
@@ -107,6 +118,9 @@ void relay_disown(struct relay_set *set, const struct relay_guide *guide);
 void relay_cut(struct relay *relay, const char *reason);
 
 const struct relay_wire *relay_wire(const struct relay *relay);
+
+/* What it has carried so far: from its application, and to it. */
+void relay_bytes(const struct relay *relay, uint64_t *sent, uint64_t *received);
 
 /* Every relay of the set; `visit` may cut the one it is given. */
 void relay_each(struct relay_set *set, void (*visit)(void *argument, struct relay *relay),

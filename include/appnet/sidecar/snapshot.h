@@ -10,6 +10,7 @@
 #include "appnet/base/address.h"
 #include "appnet/base/name.h"
 #include "appnet/config/config.h"
+#include "appnet/sidecar/view.h"
 
 struct snapshot_inbound {
     char name[NAME_SIZE];
@@ -53,6 +54,9 @@ struct snapshot {
 /* From a configuration without a registry. Looks inbound targets up, which may block. */
 struct snapshot *snapshot_new(const struct config *config, struct error *err);
 
+struct snapshot *snapshot_from_view(const struct config *config, const struct view *view,
+                                    struct error *err);
+
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot); /* from any thread; NULL is fine */
 
@@ -72,6 +76,10 @@ bool snapshot_same_socket(const struct snapshot_outbound *a, const struct snapsh
  * replicas may be others. */
 bool snapshot_same_wire(const struct snapshot_outbound *a, const struct snapshot_outbound *b);
 
+/* NULL: it is not allowed. */
+const struct snapshot_allow *snapshot_find_allow(const struct snapshot *snapshot,
+                                                 const char *inbound, const char *instance,
+                                                 const char *outbound);
 bool snapshot_allows(const struct snapshot *snapshot, const char *inbound, const char *instance,
                      const char *outbound);
 

@@ -7,12 +7,14 @@
 
 #include "appnet/identity/identity.h"
 #include "appnet/sidecar/board.h"
+#include "appnet/sidecar/membership.h"
 #include "appnet/sidecar/worker.h"
 
 /* Everything there is to show, borrowed for one call. */
 struct status {
     const struct snapshot *snapshot;
-    const struct certificate_summary *certificate;
+    const struct certificate_summary *certificate; /* NULL: not joined yet */
+    const struct membership_info *registry;        /* NULL: there is none */
     const struct board *board;
     struct worker_report *const *reports; /* one a worker */
     unsigned workers;

@@ -24,11 +24,13 @@ struct worker_tunnel {
     int64_t microseconds; /* since it was made */
 };
 
-/* Open streams of one interface. */
+/* What one connection is used for. */
 struct worker_use {
     bool is_source;
-    char name[NAME_SIZE];
-    unsigned streams;
+    char name[NAME_SIZE]; /* of our interface */
+    char id[NAME_SIZE];   /* of the connection; empty: there is no registry, or it is gone */
+    unsigned streams;     /* open ones */
+    uint64_t sent, received;
 };
 
 /* What one worker tells of itself. All strings are copies. */
