@@ -5,6 +5,20 @@
 
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
+/* An address that only means "all of mine" leads others nowhere. */
+static int check_advertise(const struct config_reader *reader)
+{
+    const struct address *advertise = &reader->config->tunnel.advertise;
+
+    if (advertise->port != 0 &&
+        (strcmp(advertise->host, "0.0.0.0") == 0 || strcmp(advertise->host, "::") == 0)) {
+        return option_error(
+            reader, option_line(reader, SECTION_TUNNEL, "advertise"), SECTION_TUNNEL, "advertise",
+            "\"%s\": expected the address that other machines reach this one by", advertise->host);
+    }
+    return 0;
+}
+
 static int check_sections(const struct config_reader *reader)
 {
     const struct config *config = reader->config;
@@ -21,7 +35,7 @@ static int check_sections(const struct config_reader *reader)
         return option_error(reader, option_line(reader, SECTION_TOP, "admin"), SECTION_TOP, "admin",
                             "\"%s\": expected a path of at most %zu bytes", config->admin,
                             SOCKET_PATH_MAX);
-    return 0;
+    return check_advertise(reader);
 }
 
 static int used_twice(const struct config_reader *reader, int line, enum section_id id,

@@ -44,18 +44,64 @@ static int copy_inbounds(struct snapshot *snapshot, const struct config *config,
     return 0;
 }
 
+static struct snapshot *make(const char *instance, const char *trust_domain)
+{
+    struct counted_snapshot *counted = memory_zalloc(sizeof *counted);
+    struct snapshot *snapshot = &counted->snapshot;
+
+    atomic_init(&counted->references, 1);
+    copy_name(snapshot->instance, instance);
+    snprintf(snapshot->trust_domain, sizeof snapshot->trust_domain, "%s", trust_domain);
+    return snapshot;
+}
+
+static struct snapshot *make_with_inbounds(const struct config *config, struct error *err)
+{
+    struct snapshot *snapshot = make(config->instance, config->trust_domain);
+
+    if (copy_inbounds(snapshot, config, err) != 0) {
+        snapshot_unref(snapshot);
+        return NULL;
+    }
+    return snapshot;
+}
+
 static void copy_outbounds(struct snapshot *snapshot, const struct config *config)
 {
     snapshot->outbounds = memory_zalloc((config->outbound_count + 1) * sizeof *snapshot->outbounds);
     snapshot->outbound_count = config->outbound_count;
-    snapshot->addresses = memory_zalloc((config->outbound_count + 1) * sizeof *snapshot->addresses);
     for (unsigned i = 0; i < config->outbound_count; i++) {
+        copy_name(snapshot->outbounds[i].name, config->outbounds[i].name);
+        snapshot->outbounds[i].required = config->outbounds[i].required;
+        snapshot->outbounds[i].listen = config->outbounds[i].listen;
+    }
+}
+
+static struct snapshot_allow *next_allow(struct snapshot *snapshot, const char *inbound,
+                                         const char *instance, const char *outbound)
+{
+    struct snapshot_allow *allow = &snapshot->allows[snapshot->allow_count++];
+
+    copy_name(allow->inbound, inbound);
+    copy_name(allow->instance, instance);
+    copy_name(allow->outbound, outbound);
+    return allow;
+}
+
+static void sort_allows(struct snapshot *snapshot)
+{
+    qsort(snapshot->allows, snapshot->allow_count, sizeof *snapshot->allows, compare);
+}
+
+/* ---- wired by files ---- */
+
+static void wire_by_files(struct snapshot *snapshot, const struct config *config)
+{
+    snapshot->addresses =
+        memory_zalloc((config->connection_count + 1) * sizeof *snapshot->addresses);
+    for (unsigned i = 0; i < snapshot->outbound_count; i++) {
         struct snapshot_outbound *outbound = &snapshot->outbounds[i];
-        const struct config_connection *connection =
-            config_find_connection(config, config->outbounds[i].name);
-        copy_name(outbound->name, config->outbounds[i].name);
-        outbound->required = config->outbounds[i].required;
-        outbound->listen = config->outbounds[i].listen;
+        const struct config_connection *connection = config_find_connection(config, outbound->name);
         if (connection) {
             outbound->connected = true;
             copy_name(outbound->instance, connection->instance);
@@ -66,90 +112,118 @@ static void copy_outbounds(struct snapshot *snapshot, const struct config *confi
             snapshot->addresses[snapshot->address_count++] = connection->address;
         }
     }
-}
-
-static void copy_allows(struct snapshot *snapshot, const struct config *config)
-{
     snapshot->allows = memory_zalloc((config->allow_count + 1) * sizeof *snapshot->allows);
-    snapshot->allow_count = config->allow_count;
     for (unsigned i = 0; i < config->allow_count; i++) {
-        copy_name(snapshot->allows[i].inbound, config->allows[i].inbound);
-        copy_name(snapshot->allows[i].instance, config->allows[i].instance);
-        copy_name(snapshot->allows[i].outbound, config->allows[i].outbound);
+        next_allow(snapshot, config->allows[i].inbound, config->allows[i].instance,
+                   config->allows[i].outbound);
     }
-    qsort(snapshot->allows, snapshot->allow_count, sizeof *snapshot->allows, compare);
+    sort_allows(snapshot);
 }
 
 struct snapshot *snapshot_new(const struct config *config, struct error *err)
 {
-    struct counted_snapshot *counted = memory_zalloc(sizeof *counted);
-    struct snapshot *snapshot = &counted->snapshot;
+    struct snapshot *snapshot = make_with_inbounds(config, err);
 
-    atomic_init(&counted->references, 1);
-    copy_name(snapshot->instance, config->instance);
-    snprintf(snapshot->trust_domain, sizeof snapshot->trust_domain, "%s", config->trust_domain);
-    if (copy_inbounds(snapshot, config, err) != 0) {
-        snapshot_unref(snapshot);
-        return NULL;
+    if (snapshot) {
+        copy_outbounds(snapshot, config);
+        wire_by_files(snapshot, config);
     }
-    copy_outbounds(snapshot, config);
-    copy_allows(snapshot, config);
     return snapshot;
 }
 
-static void connect_outbound(struct snapshot *snapshot, struct snapshot_outbound *outbound,
-                             const struct view_connection *connection)
+/* ---- wired by the registry ---- */
+
+static struct snapshot_outbound *find_plug(struct snapshot *snapshot, const char *name)
 {
+    for (unsigned i = 0; i < snapshot->outbound_count; i++) {
+        if (strcmp(snapshot->outbounds[i].name, name) == 0) {
+            return &snapshot->outbounds[i];
+        }
+    }
+    return NULL;
+}
+
+/* Rule 5. False: there is no port to listen on. */
+static bool choose_listen(struct snapshot_outbound *outbound, uint16_t port)
+{
+    if (outbound->listen.port == 0) {
+        outbound->listen = (struct address){.host = "127.0.0.1", .port = port};
+    }
+    return outbound->listen.port != 0;
+}
+
+static void wire_source(struct snapshot *snapshot, const struct view_connection *connection)
+{
+    struct snapshot_outbound *outbound = find_plug(snapshot, connection->outbound);
+
+    if (!outbound || !choose_listen(outbound, connection->port)) {
+        return;
+    }
     outbound->connected = true;
     copy_name(outbound->id, connection->id);
     copy_name(outbound->instance, connection->instance);
     copy_name(outbound->inbound, connection->inbound);
-    outbound->port = connection->port;
-    if (outbound->listen.port == 0) {
-        snprintf(outbound->listen.host, sizeof outbound->listen.host, "127.0.0.1");
-        outbound->listen.port = connection->port;
-    }
+    outbound->port = connection->port != 0 ? connection->port : outbound->listen.port;
     outbound->address_first = snapshot->address_count;
     outbound->address_count = connection->address_count;
-    snapshot->addresses =
-        memory_grow(snapshot->addresses, snapshot->address_count + connection->address_count + 1,
-                    sizeof *snapshot->addresses);
     for (unsigned i = 0; i < connection->address_count; i++) {
         snapshot->addresses[snapshot->address_count++] = connection->addresses[i];
     }
 }
 
+static void wire_by_view(struct snapshot *snapshot, const struct view *view)
+{
+    unsigned count = view ? view_count(view) : 0;
+    unsigned addresses = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        addresses += view_at(view, i)->address_count;
+    }
+    snapshot->addresses = memory_zalloc((addresses + 1) * sizeof *snapshot->addresses);
+    snapshot->allows = memory_zalloc((count + 1) * sizeof *snapshot->allows);
+    for (unsigned i = 0; i < count; i++) {
+        const struct view_connection *connection = view_at(view, i);
+        if (strcmp(connection->instance, snapshot->instance) == 0) {
+            continue; /* none is connected to itself, whoever says so */
+        }
+        if (connection->is_source) {
+            wire_source(snapshot, connection);
+        } else if (snapshot_find_inbound(snapshot, connection->inbound)) {
+            copy_name(next_allow(snapshot, connection->inbound, connection->instance,
+                                 connection->outbound)
+                          ->id,
+                      connection->id);
+        }
+    }
+    sort_allows(snapshot);
+}
+
 struct snapshot *snapshot_from_view(const struct config *config, const struct view *view,
                                     struct error *err)
 {
-    struct snapshot *snapshot = snapshot_new(config, err);
+    struct snapshot *snapshot = make_with_inbounds(config, err);
 
-    if (!snapshot) {
-        return NULL;
+    if (snapshot) {
+        copy_outbounds(snapshot, config);
+        wire_by_view(snapshot, view);
     }
-    free(snapshot->allows);
-    snapshot->allows = memory_zalloc((view_count(view) + 1) * sizeof *snapshot->allows);
-    snapshot->allow_count = 0;
-    for (unsigned i = 0; i < view_count(view); i++) {
-        const struct view_connection *connection = view_at(view, i);
-        if (connection->is_source) {
-            struct snapshot_outbound *outbound =
-                (struct snapshot_outbound *)(uintptr_t)snapshot_find_outbound(snapshot,
-                                                                              connection->outbound);
-            if (outbound && (connection->port != 0 || outbound->listen.port != 0)) {
-                connect_outbound(snapshot, outbound, connection);
-            }
-        } else {
-            struct snapshot_allow *allow = &snapshot->allows[snapshot->allow_count++];
-            copy_name(allow->inbound, connection->inbound);
-            copy_name(allow->instance, connection->instance);
-            copy_name(allow->outbound, connection->outbound);
-            copy_name(allow->id, connection->id);
-        }
-    }
-    qsort(snapshot->allows, snapshot->allow_count, sizeof *snapshot->allows, compare);
     return snapshot;
 }
+
+struct snapshot *snapshot_rewire(const struct snapshot *base, const struct config *config,
+                                 const struct view *view)
+{
+    struct snapshot *snapshot = make(base->instance, base->trust_domain);
+
+    snapshot->inbounds = memory_zalloc((base->inbound_count + 1) * sizeof *snapshot->inbounds);
+    snapshot->inbound_count = base->inbound_count;
+    memcpy(snapshot->inbounds, base->inbounds, base->inbound_count * sizeof *base->inbounds);
+    copy_outbounds(snapshot, config);
+    wire_by_view(snapshot, view);
+    return snapshot;
+}
+
+/* ---- life ---- */
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
 {
@@ -171,6 +245,8 @@ void snapshot_unref(struct snapshot *snapshot)
         free(counted);
     }
 }
+
+/* ---- asking ---- */
 
 const struct snapshot_inbound *snapshot_find_inbound(const struct snapshot *snapshot,
                                                      const char *name)

@@ -165,11 +165,11 @@ MISTAKES_CONF = {
         None,
         ["127.0.0.1:15008"],
     ),
-    "registry": (
+    "identity-beside-a-registry": (
         'admin        = "shop.sock";',
         'registry = { address = "registry.example:15010"; };',
         3,
-        ["registry"],
+        ["identity", "registry"],
     ),
     "option-twice": ('"shop.sock";', '"shop.sock";\nadmin = "other.sock";', 4, ["duplicate"]),
 }
@@ -193,11 +193,11 @@ MISTAKES_INI = {
     "missing-instance-of-a-connection": ("instance = mysql\n", "", 16, ["instance"]),
     "connection-of-no-outbound": ("[connection db]", "[connection dbx]", 16, ["dbx"]),
     "allow-of-no-inbound": ("[allow http]", "[allow https]", 20, ["https"]),
-    "registry": (
+    "identity-beside-a-registry": (
         "[tunnel]",
         "[registry]\naddress = registry.example:15010\n[tunnel]",
         9,
-        ["registry"],
+        ["identity", "registry"],
     ),
     "option-twice": ("admin = shop.sock", "admin = shop.sock\nadmin = other.sock", 5, ["admin"]),
     "line-that-is-too-long": ("admin = shop.sock", f"admin = {'x' * 100000}", 4, []),

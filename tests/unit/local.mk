@@ -117,6 +117,8 @@ unit_tests += tests/unit/test_snapshot
 tests_unit_test_snapshot_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_status
 tests_unit_test_status_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_view
+tests_unit_test_view_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
 
 # registry: the core needs nothing above base
 if WITH_REGISTRY

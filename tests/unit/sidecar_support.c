@@ -10,6 +10,20 @@
 #include "appnet/base/file.h"
 #include "appnet/base/memory.h"
 
+struct config *support_config(const char *lists, struct error *err)
+{
+    char *text = memory_printf("instance = \"shop\"; trust_domain = \"shop.example\";"
+                               "tunnel = { listen = \"127.0.0.1:15008\"; };"
+                               "registry = { address = \"127.0.0.1:15010\"; };%s",
+                               lists);
+    struct config *config;
+
+    assert_int_equal(file_write("registry.conf", text, strlen(text), 0600, false, NULL), 0);
+    free(text);
+    config = config_load("registry.conf", err);
+    return config;
+}
+
 struct snapshot *support_snapshot(const char *lists, struct error *err)
 {
     struct error failure = ERROR_INIT;

@@ -4,6 +4,9 @@
 
 #include "appnet/sidecar/snapshot.h"
 
+/* Of instance "shop" of shop.example, which has a registry, with these lists. */
+struct config *support_config(const char *lists, struct error *err);
+
 /* Of instance "shop" of shop.example, with these lists, as a .conf file has them. */
 struct snapshot *support_snapshot(const char *lists, struct error *err);
 

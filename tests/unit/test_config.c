@@ -470,6 +470,9 @@ static void refuses_files_beside_a_registry(void **state)
                    "t.conf:2: registry: " NOT_BOTH);
     assert_refused("t.ini", INI_NEEDED "[registry]\naddress = r:1\n",
                    "t.ini:8: registry: " NOT_BOTH);
+    assert_refused("t.conf", MEMBER "tunnel = { advertise = \"0.0.0.0:1\"; };",
+                   "t.conf:3: tunnel.advertise: \"0.0.0.0\": expected the address that other "
+                   "machines reach this one by");
     assert_refused(
         "t.conf", "registry = { address = \"r\"; };",
         "t.conf:1: registry.address: \"r\": expected HOST:PORT, for example 127.0.0.1:3306");

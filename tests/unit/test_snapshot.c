@@ -228,6 +228,96 @@ static void goes_with_the_last_who_uses_it(void **state)
     }
 }
 
+/* ---- wired by the registry ---- */
+
+#define VIEW_LINE                                                                               \
+    "{\"type\":\"snapshot\",\"revision\":1,\"view\":\"d\",\"connections\":["                    \
+    "{\"id\":\"c-1\",\"role\":\"source\",\"outbound\":\"db\",\"instance\":\"mysql\","           \
+    "\"inbound\":\"sql\",\"port\":3306,\"addresses\":[\"10.0.0.7:15008\",\"10.0.0.8:15008\"]}," \
+    "{\"id\":\"c-2\",\"role\":\"source\",\"outbound\":\"cache\",\"instance\":\"redis\","        \
+    "\"inbound\":\"keys\",\"port\":6379,\"addresses\":[]},"                                     \
+    "{\"id\":\"c-3\",\"role\":\"source\",\"outbound\":\"unknown\",\"instance\":\"redis\","      \
+    "\"inbound\":\"keys\",\"port\":6379,\"addresses\":[\"10.0.0.9:15008\"]},"                   \
+    "{\"id\":\"c-4\",\"role\":\"source\",\"outbound\":\"mail\",\"instance\":\"shop\","          \
+    "\"inbound\":\"http\",\"port\":80,\"addresses\":[\"10.0.0.9:15008\"]},"                     \
+    "{\"id\":\"c-5\",\"role\":\"source\",\"outbound\":\"odd\",\"instance\":\"redis\","          \
+    "\"inbound\":\"keys\",\"port\":0,\"addresses\":[\"10.0.0.9:15008\"]},"                      \
+    "{\"id\":\"c-6\",\"role\":\"target\",\"inbound\":\"http\",\"instance\":\"desk\","           \
+    "\"outbound\":\"tools\"},"                                                                  \
+    "{\"id\":\"c-7\",\"role\":\"target\",\"inbound\":\"http\",\"instance\":\"blog\","           \
+    "\"outbound\":\"page\"},"                                                                   \
+    "{\"id\":\"c-8\",\"role\":\"target\",\"inbound\":\"none\",\"instance\":\"blog\","           \
+    "\"outbound\":\"other\"}]}"
+
+static struct config *load_config(const char *lists)
+{
+    struct error err = ERROR_INIT;
+    struct config *config = support_config(lists, &err);
+
+    if (!config)
+        fail_msg("%s", err.text);
+    return config;
+}
+
+static void is_wired_as_the_view_says(void **state)
+{
+    struct config *config =
+        load_config("outbounds = ({ name = \"db\"; required = true; },"
+                    "             { name = \"cache\"; listen = \"127.0.0.2:7000\"; },"
+                    "             { name = \"mail\"; }, { name = \"odd\"; });"
+                    "inbounds = ({ name = \"http\"; target = \"127.0.0.1:80\"; });");
+    struct view *view = view_new();
+    struct snapshot *base;
+    struct snapshot *snapshot;
+    const struct snapshot_outbound *db;
+    const struct snapshot_outbound *cache;
+
+    (void)state;
+    base = snapshot_from_view(config, NULL, NULL);
+    assert_non_null(base);
+    assert_int_equal(base->outbound_count, 4);
+    assert_false(base->outbounds[0].connected);
+    assert_int_equal(view_take(view, VIEW_LINE, strlen(VIEW_LINE), NULL, NULL), 0);
+    snapshot = snapshot_rewire(base, config, view);
+    snapshot_unref(base);
+    db = snapshot_find_outbound(snapshot, "db");
+    assert_true(db->connected);
+    assert_true(db->required);
+    assert_string_equal(db->id, "c-1");
+    assert_string_equal(db->instance, "mysql");
+    assert_string_equal(db->inbound, "sql");
+    assert_int_equal(db->port, 3306);
+    assert_string_equal(db->listen.host, "127.0.0.1"); /* rule 5 */
+    assert_int_equal(db->listen.port, 3306);
+    assert_int_equal(db->address_count, 2);
+    assert_string_equal(snapshot_addresses(snapshot, db)[1].host, "10.0.0.8");
+    cache = snapshot_find_outbound(snapshot, "cache");
+    assert_true(cache->connected);
+    assert_int_equal(cache->port, 6379);
+    assert_string_equal(cache->listen.host, "127.0.0.2"); /* its own */
+    assert_int_equal(cache->listen.port, 7000);
+    assert_int_equal(cache->address_count, 0);
+    assert_false(snapshot_find_outbound(snapshot, "mail")->connected); /* to itself: never */
+    assert_false(snapshot_find_outbound(snapshot, "odd")->connected);  /* no port to listen on */
+    assert_int_equal(snapshot->allow_count, 2);
+    assert_true(snapshot_allows(snapshot, "http", "desk", "tools"));
+    assert_true(snapshot_allows(snapshot, "http", "blog", "page"));
+    assert_false(snapshot_allows(snapshot, "none", "blog", "other"));
+    assert_string_equal(snapshot->allows[0].id, "c-7");
+    assert_int_equal(snapshot_find_inbound(snapshot, "http")->resolved.storage.ss_family, AF_INET);
+
+    /* and what is taken back is gone */
+    base = snapshot;
+    snapshot = snapshot_rewire(base, config, NULL);
+    snapshot_unref(base);
+    assert_false(snapshot_find_outbound(snapshot, "db")->connected);
+    assert_int_equal(snapshot_find_outbound(snapshot, "db")->listen.port, 0);
+    assert_int_equal(snapshot->allow_count, 0);
+    snapshot_unref(snapshot);
+    view_free(view);
+    config_free(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest snapshot[] = {
@@ -236,6 +326,7 @@ int main(void)
         cmocka_unit_test(allows_what_is_written_and_nothing_else),
         cmocka_unit_test(finds_each_of_many_allowed),
         cmocka_unit_test(says_which_inbound_has_no_address),
+        cmocka_unit_test(is_wired_as_the_view_says),
         cmocka_unit_test(knows_the_same_wire),
         cmocka_unit_test(goes_with_the_last_who_uses_it),
     };

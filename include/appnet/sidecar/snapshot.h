@@ -51,11 +51,21 @@ struct snapshot {
     unsigned allow_count;
 };
 
-/* From a configuration without a registry. Looks inbound targets up, which may block. */
+/* From a configuration, with the connections that are written there. Looks inbound targets up,
+ * which may block. */
 struct snapshot *snapshot_new(const struct config *config, struct error *err);
 
+/* From a configuration with a registry: connected as the view says (NULL: not at all). An outbound
+ * that has no `listen` of its own listens on 127.0.0.1, at the port that was opened for its
+ * connection. What the view says of interfaces that are not in the configuration is left out. Looks
+ * inbound targets up, which may block. */
 struct snapshot *snapshot_from_view(const struct config *config, const struct view *view,
                                     struct error *err);
+
+/* The same, with the inbounds of `base`, which is of the same configuration: nothing is looked up,
+ * so it neither blocks nor fails. */
+struct snapshot *snapshot_rewire(const struct snapshot *base, const struct config *config,
+                                 const struct view *view);
 
 struct snapshot *snapshot_ref(struct snapshot *snapshot);
 void snapshot_unref(struct snapshot *snapshot); /* from any thread; NULL is fine */
