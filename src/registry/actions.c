@@ -16,6 +16,7 @@ struct action {
     struct model_connection connection;
     char instance[NAME_SIZE];
     bool is_new;
+    bool confirmed;
 };
 
 static struct action *action_new(struct core *core, struct reply *reply)
@@ -127,8 +128,15 @@ static void on_disconnected(void *argument, const struct store_result *result)
 {
     struct action *action = argument;
 
+    const struct core *core = action->core;
+    struct refusal refusal;
+
     if (result->outcome == STORE_DONE) {
         accepted(action, "connection removed");
+    } else if (result->outcome == STORE_CONFLICT &&
+               rules_disconnect(core->mesh, action->connection.id, action->confirmed, &refusal) !=
+                   0) {
+        reply_refusal(action->reply, &refusal);
     } else {
         action_failed(action->reply, result);
     }
@@ -148,6 +156,7 @@ void action_disconnect(struct core *core, struct reply *reply, const char *id, b
     action = action_new(core, reply);
     action->connection = *mesh_connection(core->mesh, id);
     action->connection.removing = true;
+    action->confirmed = confirmed;
     change = put_connection(&action->connection);
     core_commit(core, &change, 1, on_disconnected, action);
 }
@@ -290,6 +299,12 @@ static void on_removal(void *argument, const struct store_result *result)
     const struct model_connection *at = NULL;
     json_t *connections;
 
+    if (result->outcome == STORE_CONFLICT) {
+        /* A connection has changed meanwhile: asked anew, the rules, or the store, may agree. */
+        action_remove_instance(core, action->reply, action->instance, action->confirmed);
+        free(action);
+        return;
+    }
     if (result->outcome != STORE_DONE) {
         action_failed(action->reply, result);
         free(action);
@@ -342,6 +357,7 @@ void action_remove_instance(struct core *core, struct reply *reply, const char *
     }
     action = action_new(core, reply);
     model_name_set(action->instance, name);
+    action->confirmed = confirmed;
     core_commit(core, changes, count + 1, on_removal, action);
     model_instance_free(instance);
     free(changes);
