@@ -1,7 +1,15 @@
 #!/usr/bin/env bash
-# appnet in a minute: builds it, lets redis-cli reach a real Redis through two sidecars, and shows how
-# access is taken back. All of it in a temporary folder and on free ports of 127.0.0.1.
+# appnet in a minute: builds it, plugs two applications into one Redis while everything runs, and unplugs
+# one of them again. All of it in a temporary folder and on free ports of 127.0.0.1.
+#   contrib/quickstart.sh [--keep]      --keep leaves it all running, to go on with by hand
 set -euo pipefail
+
+keep=false
+case "${1-}" in
+'') ;;
+--keep) keep=true ;;
+*) echo "usage: $0 [--keep]" >&2; exit 2 ;;
+esac
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/appnet-quickstart.XXXXXX")
@@ -33,8 +41,16 @@ show() {
     "$@" 2>&1 | sed 's/^/    /'
 }
 
+# start NAME COMMAND...: in the background and in a session of its own, so that it may outlive this one.
+start() {
+    local name=$1
+    shift
+    setsid "$@" </dev/null >"$name.log" 2>&1 &
+    pids+=($!)
+}
+
 # take_port NAME: sets the variable to a port on which nobody listens, another one each time.
-redis_port='' tunnel_port='' plug_port=''
+api_port='' join_port='' redis_port='' tunnel_port='' shop_port='' blog_port=''
 next_port=$((10000 + RANDOM % 20000))
 take_port() {
     while next_port=$((next_port + 1)) && (: <>"/dev/tcp/127.0.0.1/$next_port") 2>/dev/null; do :; done
@@ -56,79 +72,107 @@ say "1. Building (what is missing is installed by apt-get first)"
 copy_source "$work/source"
 {
     (cd "$work/source" && autoreconf -i)
-    build "$work/source" "$work/build" --with-cmocka=no --enable-cli=yes
+    build "$work/source" "$work/build" --with-cmocka=no --enable-cli=yes --enable-registry=yes
 } >"$work/build.log" 2>&1
 PATH=$work/build:$PATH
 cd "$work"
 show appnet-sidecar --version
+for name in api join redis tunnel shop blog; do take_port "${name}_port"; done
 
-say "2. An authority for the mesh 'demo.example', and a certificate for each of two applications"
-show appnet ca init --dir ca --trust-domain demo.example
-show appnet ca issue --dir ca --instance shop --out shop
-show appnet ca issue --dir ca --instance redis --out redis
+say "2. The registry of the mesh 'demo.example': it knows who there is, and who is connected to whom"
+cat >registry.conf <<END
+trust_domain = "demo.example";
+data_dir     = "registry";
+tls_listen   = "127.0.0.1:$join_port";
+http_listen  = "127.0.0.1:$api_port";
+END
+show cat registry.conf
+start registry appnet-registry -c registry.conf
+until_true 10 grep -q 'registry started' registry.log
+export APPNET_REGISTRY="http://127.0.0.1:$api_port" APPNET_TOKEN_FILE="$work/registry/admin.token"
 
-take_port redis_port
-take_port tunnel_port
-take_port plug_port
-redis-server --bind 127.0.0.1 --port "$redis_port" --save '' --dir "$work" >redis-server.log 2>&1 &
-pids+=($!)
+say "3. Redis, and a sidecar beside it that offers Redis's port as the inbound 'cache'"
+start redis-server redis-server --bind 127.0.0.1 --port "$redis_port" --save '' --dir "$work"
 until_true 10 redis-cli -p "$redis_port" ping
-
-say "3. Two sidecars. Redis's offers its port as the inbound 'cache', and says who may connect"
-cat >redis.conf <<EOF
+cat >redis.conf <<END
 instance     = "redis";
 trust_domain = "demo.example";
+state_dir    = "redis";
 admin        = "redis.sock";
+registry     = { address = "127.0.0.1:$join_port"; join_token_file = "redis.token"; };
 tunnel       = { listen = "127.0.0.1:$tunnel_port"; };
-identity     = { certificate = "redis/cert.pem"; key = "redis/key.pem"; ca = "redis/ca.pem"; };
 inbounds     = ( { name = "cache"; target = "127.0.0.1:$redis_port"; } );
-allow        = ( { inbound = "cache"; instance = "shop"; outbound = "session-store"; } );
-EOF
+END
 show cat redis.conf
-echo "   The shop's has the outbound 'session-store': a local port, connected to that inbound"
-cat >shop.conf <<EOF
-instance     = "shop";
-trust_domain = "demo.example";
-admin        = "shop.sock";
-identity     = { certificate = "shop/cert.pem"; key = "shop/key.pem"; ca = "shop/ca.pem"; };
-outbounds    = ( { name = "session-store"; required = true; listen = "127.0.0.1:$plug_port"; } );
-connections  = ( { outbound = "session-store"; instance = "redis"; inbound = "cache";
-                   address = "127.0.0.1:$tunnel_port"; } );
-EOF
-show cat shop.conf
-for name in redis shop; do
-    appnet-sidecar --check -c "$name.conf" >"$name-check.log" 2>&1
-    appnet-sidecar -c "$name.conf" 2>"$name.log" &
-    pids+=($!)
-done
-redis_sidecar=${pids[1]}
-is_established() { appnet status --sidecar shop.sock | grep -q ESTABLISHED; }
-until_true 10 is_established
+echo "   A join token, good once and for a quarter of an hour, lets it in:"
+printf '  $ %s\n' "appnet token create --instance redis >redis.token"
+(umask 077 && appnet token create --instance redis >redis.token)
+start redis appnet-sidecar -c redis.conf
 
-say "4. The shop talks to a port of its own machine, and Redis answers"
-show redis-cli -p "$plug_port" set greeting "hello through the tunnel"
-show redis-cli -p "$plug_port" get greeting
+say "4. Two applications with a plug each, in the same way. Nothing says where the plugs lead"
+# client NAME OUTBOUND PORT REQUIRED
+client() {
+    cat >"$1.conf" <<END
+instance     = "$1";
+trust_domain = "demo.example";
+state_dir    = "$1";
+admin        = "$1.sock";
+registry     = { address = "127.0.0.1:$join_port"; join_token_file = "$1.token"; };
+outbounds    = ( { name = "$2"; required = $4; listen = "127.0.0.1:$3"; } );
+END
+    (umask 077 && appnet token create --instance "$1" >"$1.token")
+    start "$1" appnet-sidecar -c "$1.conf"
+}
+client shop carts "$shop_port" true
+client blog drafts "$blog_port" false
+show cat shop.conf
+three_are_there() { [[ $(appnet instance list | grep -c '1/1') -eq 3 ]]; }
+until_true 10 three_are_there
+show appnet instance list
+show appnet inbound available
+show appnet outbound available
+
+say "5. Plugging in, while everything runs: both into the one Redis"
+show appnet add shop carts redis cache --wait
+show appnet add blog drafts redis cache --wait
+show appnet list
+
+say "6. Each talks to a port of its own machine, and Redis answers"
+show redis-cli -p "$shop_port" set greeting "hello from the shop"
+show redis-cli -p "$blog_port" get greeting
 echo "   A value of 16 MiB there and back:"
 head -c 16777216 /dev/urandom >value
-redis-cli -p "$plug_port" -x set value <value >/dev/null
-redis-cli -p "$plug_port" --raw get value >back
+redis-cli -p "$shop_port" -x set value <value >/dev/null
+redis-cli -p "$blog_port" --raw get value >back
 truncate -s 16777216 back # without redis-cli's own end of line
 show sha256sum value back
 cmp value back
 
-say "5. What the shop's sidecar says of it"
-show appnet status --sidecar shop.sock
-echo "   and what it logged:"
-show grep -E 'tunnel up|stream closed' shop.log
+say "7. The blog is unplugged. Its port is closed, and Redis's sidecar would refuse it, too"
+show appnet remove blog drafts redis cache --wait
+show redis-cli -p "$blog_port" get greeting || true
+if redis-cli -p "$blog_port" get greeting 2>/dev/null | grep -q hello; then exit 1; fi
+echo "   The shop has not noticed anything:"
+show redis-cli -p "$shop_port" get greeting
+echo "   It cannot be unplugged by mistake, since it requires that outbound:"
+show appnet remove shop carts redis cache || true
+show appnet list
 
-say "6. Redis takes the permission back: 'allow' goes, and the sidecar reads its file again (SIGHUP)"
-sed -i '/^allow/d' redis.conf
-kill -HUP "$redis_sidecar"
-until_true 10 grep -q 'configuration reloaded' redis.log
-is_refused() { ! redis-cli -p "$plug_port" get greeting | grep -q hello; }
-until_true 10 is_refused
-show redis-cli -p "$plug_port" get greeting || true
-echo "   Redis's sidecar has said no, before Redis saw anything:"
-show grep -m 1 'stream refused' redis.log
+if ! $keep; then
+    say "That was appnet. All of it is being stopped and removed again; with --keep it stays, and the API at"
+    echo "$APPNET_REGISTRY. README.md says how to go on."
+    exit 0
+fi
+trap - EXIT
+cat <<END
 
-say "That was appnet. All of it is being stopped and removed again; README.md says how to go on."
+It goes on running. The API is at
+  $APPNET_REGISTRY
+To go on:
+  export PATH=$work/build:\$PATH APPNET_REGISTRY=$APPNET_REGISTRY APPNET_TOKEN_FILE=$APPNET_TOKEN_FILE
+  appnet add blog drafts redis cache --wait
+  redis-cli -p $blog_port get greeting
+  appnet status --sidecar $work/shop.sock
+To end it:
+  kill ${pids[*]}; rm -rf $work
+END

@@ -176,38 +176,61 @@ def test_log_of_the_registry_is_explained():
     assert {message for message in messages if message not in section} == set()
 
 
-def _tutorial():
+def _tutorial(name):
     text = (TOP / "README.md").read_text(encoding="utf-8")
-    text = text.split("<!-- tutorial", 1)[1].split("<!-- end of the tutorial", 1)[0]
+    text = text.split(f"<!-- tutorial {name}", 1)[1].split("<!-- end of the tutorial", 1)[0]
     return re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def test_tutorial_of_the_readme_works(lab):
-    # A person pauses between two blocks; and other ports than the tutorial's may be free here.
-    script = "sleep 1\n".join(_tutorial())
-    for port in ("15008", "8080", "9090"):
+def _run_tutorial(lab, name, ports):
+    """What it says. Others of its ports may be free here than those that it names."""
+    # A person pauses between two blocks.
+    script = "sleep 1\n".join(_tutorial(name))
+    free = {port: str(lab.port()) for port in ports}
+    for port in ports:
         assert port in script
-        script = script.replace(port, str(lab.port()))
+        script = script.replace(port, free[port])
     folder = lab.folder / "tutorial"
     folder.mkdir()
+    environment = {**os.environ, "PATH": f"{BIN_DIR}:{os.environ['PATH']}"}
+    if "15080" in free:
+        environment["APPNET_REGISTRY"] = f"http://127.0.0.1:{free['15080']}"
     shell = subprocess.Popen(
         ["bash", "-euc", script],
         cwd=folder,
         text=True,
         start_new_session=True,
-        env={**os.environ, "PATH": f"{BIN_DIR}:{os.environ['PATH']}"},
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
     try:
-        said, _ = shell.communicate(timeout=40 * SLOW)
+        said, _ = shell.communicate(timeout=60 * SLOW)
     except subprocess.TimeoutExpired:
         left = run(["ps", "-s", shell.pid, "-o", "pid,stat,wchan:20,args"], check=False).stdout
         os.killpg(shell.pid, signal.SIGKILL)
         said, _ = shell.communicate()
-        logs = [log.read_text() for log in (folder / "web.log", folder / "shop.log")]
+        logs = [log.read_text() for log in folder.glob("*.log")]
         pytest.fail("\n".join(["the tutorial does not come to an end:", said, left, *logs]))
-    assert shell.returncode == 0, said
+    if shell.returncode != 0:
+        try:
+            os.killpg(shell.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        pytest.fail("\n".join([said, *(log.read_text() for log in folder.glob("*.log"))]))
+    return said
+
+
+def test_tutorial_of_the_readme_with_a_registry_works(lab):
+    said = _run_tutorial(lab, "with a registry", ["15010", "15080", "15008", "8080", "9090"])
+    assert said.count("It came through the tunnel.") == 1, said
+    assert "ESTABLISHED" in said and "not without --force" in said and "\nrefused\n" in said, said
+    assert re.search(r"^web +http +\d+$", said, re.MULTILINE), said
+    assert re.search(r"^shop +catalogue\* +web +http +\d+ +ESTABLISHED", said, re.MULTILINE), said
+
+
+def test_tutorial_of_the_readme_without_a_registry_works(lab):
+    said = _run_tutorial(lab, "without a registry", ["15008", "8080", "9090"])
     assert said.count("It came through the tunnel.") == 1, said
     assert "ESTABLISHED" in said and "\nrefused\n" in said, said
 
