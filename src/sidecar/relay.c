@@ -29,6 +29,7 @@ struct relay {
     bool input_ended;
     bool output_full;   /* waiting for `writable` */
     bool finish_due;    /* the peer has ended; to be passed on once connected */
+    bool kept_alive;    /* target: its socket is */
     const char *reason; /* why it ends, if the stream's own end does not say it */
     uint64_t sent, received;
     int64_t began;
@@ -65,6 +66,35 @@ static void watch_no_more(struct relay *relay)
     lookout_add(&relay->set->unread, &relay->unread, relay->fd, relay);
 }
 
+static void age(struct relay_set *set)
+{
+    static const struct timeval pause = {RELAY_YOUNG_SECONDS, 0};
+
+    if (!event_pending(&set->aged, EV_TIMEOUT, NULL)) {
+        event_add(&set->aged, &pause);
+    }
+}
+
+/* The newest relay is first: behind a target's that is kept alive, all are. */
+static void on_aged(evutil_socket_t fd, short what, void *argument)
+{
+    struct relay_set *set = argument;
+    struct relay *relay;
+
+    (void)fd;
+    (void)what;
+    LIST_FOREACH (relay, &set->relays, link) {
+        if (relay->wire.is_source) {
+            continue;
+        }
+        if (relay->kept_alive) {
+            break;
+        }
+        socket_keep_alive(relay->fd);
+        relay->kept_alive = true;
+    }
+}
+
 void relay_set_init(struct relay_set *set, struct event_base *base)
 {
     set->base = base;
@@ -72,6 +102,7 @@ void relay_set_init(struct relay_set *set, struct event_base *base)
     LIST_INIT(&set->totals);
     atomic_init(&set->open, 0);
     lookout_init(&set->unread, base, on_broken);
+    event_assign(&set->aged, base, -1, 0, on_aged, set);
 }
 
 void relay_set_clear(struct relay_set *set)
@@ -79,6 +110,7 @@ void relay_set_clear(struct relay_set *set)
     struct relay_total *total;
 
     lookout_clear(&set->unread);
+    event_del(&set->aged);
     while ((total = LIST_FIRST(&set->totals))) {
         LIST_REMOVE(total, link);
         free(total);
@@ -595,7 +627,8 @@ void relay_serve(struct relay_set *set, const struct snapshot_inbound *inbound,
         stream_reply(stream, 503, REASON_TARGET_REFUSED);
         return;
     }
-    relay_prepare(fd, socket_address_is_loopback(&inbound->resolved));
+    socket_prepare(fd, socket_address_is_loopback(&inbound->resolved));
+    age(set);
     relay->stream = stream;
     relay->connecting = true;
     stream_bind(stream, &handlers, relay);

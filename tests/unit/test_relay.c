@@ -338,6 +338,76 @@ static void passes_resets_on(void **state)
     }
 }
 
+/* The socket of this process that is connected to `fd`. */
+static int other_end(int fd)
+{
+    struct sockaddr_storage peer;
+    struct sockaddr_storage own;
+    socklen_t length = sizeof(peer);
+
+    memset(&peer, 0, sizeof(peer));
+    assert_int_equal(getpeername(fd, (struct sockaddr *)&peer, &length), 0);
+    for (int other = 0; other < 1024; other++) {
+        socklen_t size = sizeof(own);
+
+        memset(&own, 0, sizeof(own));
+        if (getsockname(other, (struct sockaddr *)&own, &size) == 0 && size == length &&
+            memcmp(&own, &peer, length) == 0)
+            return other;
+    }
+    fail_msg("nobody is connected to it");
+    return -1;
+}
+
+static bool is_kept_alive(int fd)
+{
+    int on = 0;
+
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, &(socklen_t){sizeof(on)}), 0);
+    return on != 0;
+}
+
+static void grow_old(struct scene *scene)
+{
+    assert_true(event_pending(&scene->target.aged, EV_TIMEOUT, NULL));
+    event_active(&scene->target.aged, EV_TIMEOUT, 1);
+    turn(scene);
+}
+
+static void keeps_alive_what_lives_for_long(void **state)
+{
+    struct scene scene;
+    int clients[2];
+    int servers[2];
+
+    (void)state;
+    scene_make(&scene);
+    for (int i = 0; i < 2; i++) {
+        plug_in(&scene);
+        serve(&scene);
+        clients[i] = scene.client;
+        servers[i] = scene.server;
+        assert_true(is_kept_alive(other_end(clients[i])));
+        assert_false(is_kept_alive(other_end(servers[i])));
+        scene.client = scene.server = -1;
+        if (i == 0)
+            grow_old(&scene);
+        assert_true(is_kept_alive(other_end(servers[0])));
+        assert_int_equal(is_kept_alive(other_end(servers[i])), i == 0);
+    }
+    grow_old(&scene);
+    assert_true(is_kept_alive(other_end(servers[1])));
+    /* With nobody new there is nothing to wake up for. */
+    assert_false(event_pending(&scene.target.aged, EV_TIMEOUT, NULL));
+    assert_false(event_pending(&scene.source.aged, EV_TIMEOUT, NULL));
+    for (int i = 0; i < 2; i++) {
+        close_if_open(&clients[i]);
+        close_if_open(&servers[i]);
+    }
+    turn_until_gone(&scene);
+    scene_free(&scene);
+}
+
 static void resets_both_when_it_is_cut(void **state)
 {
     struct scene scene;
@@ -633,6 +703,7 @@ int main(void)
         cmocka_unit_test(keeps_half_of_a_connection),
         cmocka_unit_test(carries_what_is_said_before_the_server_is_there),
         cmocka_unit_test(passes_resets_on),
+        cmocka_unit_test(keeps_alive_what_lives_for_long),
         cmocka_unit_test(resets_both_when_it_is_cut),
         cmocka_unit_test(resets_both_when_the_tunnel_is_lost),
         cmocka_unit_test(resets_a_client_that_the_target_refuses),

@@ -27,6 +27,9 @@
 #define RELAY_CONNECT_SECONDS 5
 /* How long a target may take to answer a stream; twice that, for the way. */
 #define RELAY_ANSWER_SECONDS 10
+/* Target: after this long at the latest the socket to an application is kept alive. Most
+ * connections are over before, and save the system calls. */
+#define RELAY_YOUNG_SECONDS 30
 /* A stream is opened no more often than this. */
 #define RELAY_TRIES_MAX 4
 
@@ -50,6 +53,7 @@ struct relay_set {
     LIST_HEAD(, relay_total) totals; /* the one used last is first */
     uint64_t opened, refused;
     struct lookout unread; /* those from whose sockets nobody waits for input now */
+    struct event aged; /* target: waited for while there may be sockets that are not kept alive */
 };
 
 /* Which wire a relay belongs to. */
@@ -86,7 +90,7 @@ void relay_set_init(struct relay_set *set, struct event_base *base);
 /* Before the loop goes; all relays must have ended. */
 void relay_set_clear(struct relay_set *set);
 
-/* Sets what every application's socket needs; one that is accepted inherits it from its listener.
+/* Source: sets what every application's socket needs on their listener, from which they inherit it.
  * `local`: the application is on this machine. */
 void relay_prepare(int fd, bool local);
 
