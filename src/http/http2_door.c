@@ -528,9 +528,9 @@ void http2_door_free(struct http2_door *door)
     door->handshaker = NULL;
     loop_drain(door->loop); /* arrivals that were posted */
     while ((connection = LIST_FIRST(&door->connections))) {
-        struct channel *channel = connection->channel;
+        /* Last: what can still be said is taken from the exchanges. */
+        channel_free(connection->channel);
         connection_free(connection);
-        channel_free(channel);
     }
     buffers_free(door->buffers);
     free(door);
