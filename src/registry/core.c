@@ -110,6 +110,17 @@ void core_take(struct core *core, const struct store_change *change)
     }
 }
 
+/* A rule may name another port: that is what both ends of its connections go by. */
+static void tell_both_ends(struct core *core, const char *instance)
+{
+    const struct model_connection *at = NULL;
+
+    feed_touch(core->feed, instance);
+    while ((at = mesh_next_to(core->mesh, instance, NULL, at))) {
+        feed_touch(core->feed, at->source);
+    }
+}
+
 static void tell_of_instance(struct core *core, const struct store_change *change)
 {
     const char *name = change->row.instance->name;
@@ -121,6 +132,7 @@ static void tell_of_instance(struct core *core, const struct store_change *chang
         events_publish(core->events, "instance-removed", json_pack("{s:s}", "name", name));
         return;
     }
+    tell_both_ends(core, name);
     events_publish(core->events, "instance", forms_instance(&core->forms, instance));
     standings_look_at(core->standings, name);
 }

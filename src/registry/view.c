@@ -68,12 +68,13 @@ static void add_as_source(struct view *view, const struct mesh *mesh,
                   addresses_of(presence, connection->target)));
 }
 
-static void add_as_target(struct view *view, const struct model_connection *connection)
+static void add_as_target(struct view *view, const struct mesh *mesh,
+                          const struct model_connection *connection)
 {
     add(view, connection,
-        json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", connection->id, "role", "target", "inbound",
-                  connection->inbound, "instance", connection->source, "outbound",
-                  connection->outbound));
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "id", connection->id, "role", "target",
+                  "inbound", connection->inbound, "instance", connection->source, "outbound",
+                  connection->outbound, "port", port_of(mesh, connection)));
 }
 
 static int compare(const void *a, const void *b)
@@ -95,7 +96,7 @@ struct view *view_new(const struct mesh *mesh, const struct presence *presence,
     }
     while ((at = mesh_next_to(mesh, instance, NULL, at))) {
         if (!at->removing) {
-            add_as_target(view, at);
+            add_as_target(view, mesh, at);
         }
     }
     if (view->count > 0) {

@@ -24,6 +24,8 @@ static void refuse(struct policy_verdict *out, unsigned status, const char *reas
 void policy_decide(const struct snapshot *snapshot, const char *peer,
                    const struct stream_request *request, struct policy_verdict *out)
 {
+    const struct snapshot_allow *allow;
+
     *out = (struct policy_verdict){0};
     if (!request) {
         refuse(out, 400, REASON_BAD_REQUEST);
@@ -46,10 +48,20 @@ void policy_decide(const struct snapshot *snapshot, const char *peer,
         error_set(&out->why, "this instance has no inbound %s", request->inbound);
         return;
     }
-    if (!snapshot_allows(snapshot, request->inbound, peer, request->outbound)) {
+    allow = snapshot_find_allow(snapshot, request->inbound, peer, request->outbound);
+    if (!allow) {
         refuse(out, 403, REASON_NOT_AUTHORISED);
         error_set(&out->why, "inbound %s is not connected to outbound %s of %s", request->inbound,
                   request->outbound, peer);
+        out->inbound = NULL;
+        return;
+    }
+    if (allow->port != 0 && allow->port != out->inbound->target.port) {
+        refuse(out, 404, REASON_INTERFACE_WITHDRAWN);
+        error_set(&out->why,
+                  "the rule of inbound %s names port %u, and it is at port %u here: look at "
+                  "inbounds in the configuration",
+                  request->inbound, allow->port, out->inbound->target.port);
         out->inbound = NULL;
         return;
     }

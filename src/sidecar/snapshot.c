@@ -189,10 +189,10 @@ static void wire_by_view(struct snapshot *snapshot, const struct view *view)
         if (connection->is_source) {
             wire_source(snapshot, connection);
         } else if (snapshot_find_inbound(snapshot, connection->inbound)) {
-            copy_name(next_allow(snapshot, connection->inbound, connection->instance,
-                                 connection->outbound)
-                          ->id,
-                      connection->id);
+            struct snapshot_allow *allow = next_allow(snapshot, connection->inbound,
+                                                      connection->instance, connection->outbound);
+            copy_name(allow->id, connection->id);
+            allow->port = connection->port;
         }
     }
     sort_allows(snapshot);

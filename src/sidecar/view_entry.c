@@ -101,6 +101,8 @@ struct view_entry *view_entry_read(const json_t *json, struct error *err)
              : 0;
     if (rc == 0 && connection->is_source) {
         rc = read_source(json, list, entry, err);
+    } else if (rc == 0 && json_object_get(json, "port")) {
+        rc = take_port(json, &connection->port, err);
     }
     if (rc != 0) {
         free(entry);
@@ -127,8 +129,10 @@ json_t *view_entry_json(const struct view_entry *entry)
             address_format(&connection->addresses[i], text, sizeof text);
             json_array_append_new(list, json_string(text));
         }
-        json_object_set_new(json, "port", json_integer(connection->port));
         json_object_set_new(json, "addresses", list);
+    }
+    if (connection->is_source || connection->port != 0) {
+        json_object_set_new(json, "port", json_integer(connection->port));
     }
     return json;
 }

@@ -138,6 +138,31 @@ static void refuses_whoever_is_not_connected(void **state)
                    "inbound admin is not connected to outbound tools of blog");
 }
 
+static void refuses_another_port_than_that_of_the_rule(void **state)
+{
+    struct stream_request request = request_of_blog();
+    uint16_t port = snapshot_find_inbound(snapshot, "http")->target.port;
+    char why[ERROR_TEXT_SIZE];
+
+    (void)state;
+    for (unsigned i = 0; i < snapshot->allow_count; i++) {
+        snapshot->allows[i].port = (uint16_t)(port + 1);
+    }
+    snprintf(why, sizeof why,
+             "the rule of inbound http names port %u, and it is at port %u here: look at inbounds "
+             "in the configuration",
+             port + 1u, port);
+    assert_refused("blog", &request, 404, "interface-withdrawn", why);
+    for (unsigned i = 0; i < snapshot->allow_count; i++) {
+        snapshot->allows[i].port = port;
+    }
+    assert_allowed("blog", &request);
+    for (unsigned i = 0; i < snapshot->allow_count; i++) {
+        snapshot->allows[i].port = 0;
+    }
+    assert_allowed("blog", &request);
+}
+
 int main(void)
 {
     const struct CMUnitTest policy[] = {
@@ -146,6 +171,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_meant_for_another),
         cmocka_unit_test(refuses_an_inbound_that_does_not_exist),
         cmocka_unit_test(refuses_whoever_is_not_connected),
+        cmocka_unit_test(refuses_another_port_than_that_of_the_rule),
     };
 
     return cmocka_run_group_tests(policy, set_up, tear_down);

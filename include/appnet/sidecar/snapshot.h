@@ -36,6 +36,7 @@ struct snapshot_allow {
     char instance[NAME_SIZE];
     char outbound[NAME_SIZE];
     char id[NAME_SIZE]; /* as that of an outbound */
+    uint16_t port;      /* of the inbound's rule: no other is dialled for it; 0: any */
 };
 
 struct snapshot {

@@ -29,7 +29,8 @@ struct view_connection {
     char outbound[NAME_SIZE]; /* ours if we are the source; else the other's */
     char inbound[NAME_SIZE];  /* ours if we are the target; else the other's */
     char instance[NAME_SIZE]; /* the other end */
-    uint16_t port;            /* source: the one opened for it; 0: the registry does not know yet */
+    uint16_t port; /* of the inbound's rule: the one opened for it, and the only one dialled;
+                    * 0: the registry does not know yet */
     const struct address *addresses; /* source: the target's replicas, none twice */
     unsigned address_count;
 };
