@@ -4,6 +4,7 @@ the test.
 
 import contextlib
 
+from .fleet import Fleet
 from .mesh import Mesh
 from .registry import Registry
 from .sidecar import Sidecar
@@ -62,6 +63,9 @@ class Lab:
 
     def mesh(self, application_port, **options):
         return Mesh(self, application_port, **options)
+
+    def fleet(self, **options):
+        return Fleet(self, **options)
 
     def close(self):
         try:

@@ -186,13 +186,14 @@ class Echo:
     once are fine.
     """
 
-    def __init__(self, port):
+    def __init__(self, port, host="127.0.0.1"):
+        self.host = host
         self.port = port
         self.accepted = 0
         self._selector = selectors.DefaultSelector()
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind(("127.0.0.1", port))
+        self._listener.bind((host, port))
         self._listener.listen(4096)
         self._listener.setblocking(False)
         self._wake, self._waker = socket.socketpair()
@@ -203,7 +204,7 @@ class Echo:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def close(self):
         self._waker.close()
