@@ -275,8 +275,9 @@ static int open_doors(struct registry *registry, struct error *err)
 static void on_row(void *argument, enum store_kind kind, union store_row row)
 {
     const struct store_change change = {.act = STORE_PUT, .kind = kind, .row = row};
+    struct registry *registry = argument;
 
-    core_take(argument, &change);
+    core_take(&registry->core, &change);
 }
 
 /* What a stop left half-way goes on. */
