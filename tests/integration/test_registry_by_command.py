@@ -1,0 +1,285 @@
+"""The registry as a person at the command line meets it: every rule of connecting by `appnet`, with
+its sentence and exit status, and the way from a descriptor to a connection and back.
+
+    shop (outbound db)      mysql (inbound sql)         no sidecar runs
+"""
+
+import json
+import signal
+
+import pytest
+
+from support.command_line import Command, appnet
+from support.registry import descriptor
+from support.wait import eventually
+
+ADD = ("add", "shop", "db", "mysql", "sql")
+REMOVE = ("remove", "shop", "db", "mysql", "sql")
+
+
+@pytest.fixture(name="registry")
+def _registry(lab):
+    return lab.registry()
+
+
+@pytest.fixture(name="ask")
+def _ask(registry):
+    def ask(*arguments, role="admin", **options):
+        environment = {
+            "APPNET_REGISTRY": registry.url,
+            "APPNET_TOKEN_FILE": str(registry.token_file(role)) if role else "",
+        }
+        return appnet(*arguments, environment=environment, **options)
+
+    return ask
+
+
+def _done(done):
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+def _refused(done, *sentences, code=1):
+    assert (done.returncode, done.stdout) == (code, ""), done
+    for sentence in sentences:
+        assert sentence in done.stderr, done.stderr
+
+
+def _rows(table):
+    return [line.split() for line in table.splitlines()[1:]]
+
+
+# The whole way
+
+
+def test_from_a_descriptor_to_a_connection_and_back(ask, folder):
+    for name, interfaces in (
+        ("mysql", descriptor({"sql": 3306})),
+        ("shop", descriptor(outbounds={"db": True})),
+    ):
+        file = folder / f"{name}.json"
+        file.write_text(json.dumps(interfaces), encoding="utf-8")
+        assert _done(ask("instance", "apply", file)) == f"{name}: created\n"
+        assert _done(ask("instance", "apply", file)) == f"{name}: updated\n"
+    assert _rows(_done(ask("inbound", "available"))) == [["mysql", "sql", "3306"]]
+    assert [row[:3] for row in _rows(_done(ask("outbound", "available")))] == [
+        ["shop", "db", "yes"]
+    ]
+    assert [row[:2] for row in _rows(_done(ask("instance", "list")))] == [
+        ["mysql", "0/0"],
+        ["shop", "0/0"],
+    ]
+    assert _done(ask(*ADD)) == "db of shop to sql of mysql: WAITING\n"
+    assert [row[:6] for row in _rows(_done(ask("list")))] == [
+        ["shop", "db*", "mysql", "sql", "3306", "WAITING"]
+    ]
+    # One inbound takes many, one outbound takes one.
+    assert _rows(_done(ask("outbound", "available"))) == []
+    assert len(_rows(_done(ask("inbound", "available")))) == 1
+    shown = _done(ask("instance", "show", "mysql"))
+    assert "sql   3306  1\n" in shown
+    assert _done(ask(*REMOVE, "--force", "--wait")) == "db of shop to sql of mysql: gone\n"
+    assert _rows(_done(ask("list"))) == []
+    assert _done(ask("instance", "remove", "mysql")).startswith("mysql: ")
+    eventually(lambda: ask("instance", "show", "mysql").returncode == 1, "mysql is gone")
+
+
+def test_json_is_the_registrys(registry, ask):
+    registry.apply_pair()
+    registry.connect().good(202)
+    for words, path in (
+        (["list"], "/v1/connections"),
+        (["instance", "list"], "/v1/instances"),
+        (["instance", "show", "shop"], "/v1/instances/shop"),
+        (["inbound", "available"], "/v1/interfaces/inbound/available"),
+        (["outbound", "available"], "/v1/interfaces/outbound/available"),
+        (["token", "list"], "/v1/join-tokens"),
+    ):
+        assert json.loads(_done(ask(*words, "-o", "json"))) == registry.get(path).good()
+
+
+def test_a_failed_connection_says_why(registry, ask):
+    """Nobody runs: the target has no replica, nor has the source."""
+    registry.apply_pair()
+    done = ask(*ADD, "--wait=4")
+    _refused(done, "appnet: db of shop to sql of mysql: FAILED, no-replica: ", "after 4 seconds")
+    (row,) = _rows(_done(ask("list")))
+    assert row[5:7] == ["FAILED", "no-replica"]
+
+
+def test_from_afar(registry):
+    registry.apply_pair()
+    for arguments in (("list",), ADD, ("list",), (*REMOVE, "--wait")):
+        done = appnet(
+            *arguments,
+            "--registry",
+            f"https://localhost:{registry.tls_port}",
+            "--ca",
+            registry.ca,
+            "--token-file",
+            registry.token_file("operator"),
+        )
+        _done(done)
+    done = appnet("list", "--registry", f"https://localhost:{registry.tls_port}")
+    _refused(done, "is not trusted: ", "ca/ca.pem in its data_dir")
+
+
+# The rules
+
+
+def test_rule_1_only_outbound_to_inbound(registry, ask):
+    registry.apply_pair()
+    registry.apply("blog", {"http": 80}, {"store": False})
+    _refused(
+        ask("add", "blog", "http", "mysql", "sql"),
+        "appnet: http of blog is an inbound, and a connection goes from an outbound to an inbound",
+    )
+    _refused(ask("add", "shop", "db", "blog", "store"), "appnet: store of blog is an outbound")
+    _refused(ask("add", "mysql", "sql", "shop", "db"), "it would do: appnet add shop db mysql sql")
+
+
+def test_rule_2_never_to_itself(registry, ask):
+    registry.apply("shop", {"http": 80}, {"db": False})
+    _refused(
+        ask("add", "shop", "db", "shop", "http"),
+        "appnet: shop cannot be connected to itself",
+        "appnet inbound available",
+    )
+
+
+def test_rule_3_one_outbound_has_one_connection(registry, ask):
+    registry.apply_pair()
+    registry.apply("redis", {"store": 6379})
+    _done(ask(*ADD))
+    done = ask("add", "shop", "db", "redis", "store")
+    _refused(done, "appnet: outbound db of shop is connected to sql of mysql already")
+    # What to do next can be done as it stands there.
+    command = done.stderr.split("disconnect it first: appnet ")[1].split()
+    _done(ask(*command, "--wait"))
+    _done(ask("add", "shop", "db", "redis", "store"))
+
+
+def test_rule_6_a_required_one_needs_force(registry, ask):
+    registry.apply_pair(required=True)
+    _done(ask(*ADD))
+    done = ask(*REMOVE)
+    _refused(done, "appnet: outbound db is required: shop does not work without it")
+    assert "appnet remove shop db mysql sql --force" in done.stderr
+    assert _done(ask(*REMOVE, "--force", "--wait")).endswith("gone\n")
+
+
+def test_rule_7_an_instance_in_use_needs_force(registry, ask):
+    registry.apply_pair()
+    _done(ask(*ADD))
+    _refused(ask("instance", "remove", "mysql"), "appnet instance remove mysql --force")
+    said = _done(ask("instance", "remove", "mysql", "--force"))
+    assert said == "mysql: is removed, after its 1 connection\n"
+    eventually(lambda: ask("instance", "show", "mysql").returncode == 1, "mysql is gone")
+
+
+# What else is refused
+
+
+def test_what_is_not_there(registry, ask):
+    registry.apply_pair()
+    _refused(
+        ask("add", "nobody", "db", "mysql", "sql"), "there is no instance nobody", "appnet instance"
+    )
+    _refused(ask("add", "shop", "none", "mysql", "sql"), "shop has no outbound none", "db")
+    _refused(ask("instance", "show", "nobody"), "no instance", "appnet instance list")
+    _refused(ask("instance", "remove", "nobody"), "no instance")
+    _refused(ask(*REMOVE), "db of shop is not connected; appnet list shows what is")
+    _refused(ask("token", "revoke", "aaaaaaaaaaaa"), "no join token")
+
+
+def test_every_error_of_a_descriptor_is_told(ask, folder):
+    broken = descriptor({"sql": 70000, "other": 1}, {"sql": True})
+    broken["rules"].pop()
+    file = folder / "mysql.json"
+    file.write_text(json.dumps(broken), encoding="utf-8")
+    done = ask("instance", "apply", file)
+    _refused(done, "appnet: the descriptor does not fit together; nothing was changed\n")
+    assert done.stderr.count("\n  - ") >= 3, done.stderr
+    for name in ("sql", "other", "70000"):
+        assert name in done.stderr
+
+
+def test_who_one_is_decides_what_one_may(registry, ask):
+    registry.apply_pair()
+    _refused(ask("list", role=None), "there is no token", "data_dir: --token-file FILE")
+    _done(ask("list", role="viewer"))
+    _refused(ask(*ADD, role="viewer"), "operator.token")
+    _done(ask(*ADD, role="operator"))
+    _refused(ask("instance", "remove", "shop", role="operator"), "admin.token")
+    _done(ask("instance", "remove", "shop", role="admin"))
+
+
+def test_there_is_no_registry(registry, ask):
+    registry.stop()
+    _refused(ask("list"), f"the registry cannot be reached at {registry.url}: ")
+
+
+# Tokens
+
+
+def test_tokens(registry, ask):
+    token = _done(
+        ask("token", "create", "--instance", "shop", "--ttl", "1h", "--uses", "2")
+    ).strip()
+    prefix, identity, _, ca_hash = token.split(".")
+    assert prefix == "appnet1" and len(ca_hash) == 64
+    (row,) = _rows(_done(ask("token", "list")))
+    assert row[:3] == [identity, "shop", "2"] and row[4] in ("1h00m", "59m59s", "59m58s")
+    request, _ = registry.request_for("shop")
+    registry.enroll(token, request).good(201)
+    assert _rows(_done(ask("token", "list")))[0][2] == "1"
+    assert _done(ask("token", "revoke", identity)) == f"{identity}: revoked\n"
+    answer = registry.enroll(token, request)
+    assert answer.status == 403 and "revoked" in answer.json["detail"], answer
+
+
+# Events
+
+
+def test_events_are_followed(registry, ask, lab):
+    registry.apply_pair()
+    environment = {
+        "APPNET_REGISTRY": registry.url,
+        "APPNET_TOKEN_FILE": str(registry.token_file("viewer")),
+    }
+    following = lab.add(
+        Command(lab.folder, "events", "--follow", "-o", "json", environment=environment)
+    )
+    eventually(lambda: '"reset"' in following.text(), following.text)
+    _done(ask(*ADD))
+    eventually(lambda: '"WAITING"' in following.text(), following.text)
+    registry.restart()
+    eventually(lambda: following.text().count('"reset"') == 2, following.text)
+    _done(ask(*REMOVE, "--wait"))
+    eventually(lambda: '"connection-removed"' in following.text(), following.text)
+    following.signal(signal.SIGINT)
+    following.wait()
+    said = [json.loads(line) for line in following.text().splitlines() if line.startswith("{")]
+    assert all(set(event) == {"event", "id", "data"} for event in said)
+    assert _done(ask("events")).split()[1] == "reset"
+    since = said[-2]["id"]
+    again = [
+        json.loads(line)
+        for line in _done(ask("events", "--since", since, "-o", "json")).splitlines()
+    ]
+    assert again[0] == said[-1]
+
+
+def test_waiting_goes_on_over_a_restart_of_the_registry(registry, ask, lab):
+    registry.apply_pair()
+    environment = {
+        "APPNET_REGISTRY": registry.url,
+        "APPNET_TOKEN_FILE": str(registry.token_file()),
+    }
+    waiting = lab.add(Command(lab.folder, *ADD, "--wait=20", environment=environment))
+    eventually(lambda: registry.connections(), "a connection")
+    registry.restart()
+    assert waiting.running, waiting.text()
+    _done(ask(*REMOVE, "--wait"))
+    assert waiting.wait() == 1
+    assert "somebody else" in waiting.text()
