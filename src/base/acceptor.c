@@ -88,6 +88,20 @@ void acceptor_rest(struct acceptor *acceptor, int microseconds)
     event_add(acceptor->resume, &pause);
 }
 
+void acceptor_pause(struct acceptor *acceptor)
+{
+    acceptor->resting = true;
+    event_del(acceptor->readable);
+    event_del(acceptor->resume);
+}
+
+void acceptor_resume(struct acceptor *acceptor)
+{
+    acceptor->resting = false;
+    event_del(acceptor->resume);
+    event_add(acceptor->readable, NULL);
+}
+
 static void log_shortage(const struct acceptor *acceptor, int reason)
 {
     char local[ADDRESS_TEXT_SIZE];
@@ -121,12 +135,9 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
 
 static void on_resume(evutil_socket_t fd, short what, void *argument)
 {
-    struct acceptor *acceptor = argument;
-
     (void)fd;
     (void)what;
-    acceptor->resting = false;
-    event_add(acceptor->readable, NULL);
+    acceptor_resume(argument);
 }
 
 struct acceptor *acceptor_new(struct event_base *base, int fd,

@@ -1,225 +1,666 @@
 #include "appnet/http/http1_door.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <event2/http.h>
 
-#include "appnet/base/address.h"
+#include "appnet/base/acceptor.h"
+#include "appnet/base/log.h"
+#include "appnet/base/loop.h"
 #include "appnet/base/memory.h"
+#include "appnet/base/rate_limit.h"
+#include "appnet/base/socket.h"
+#include "body.h"
+#include "chunks.h"
 #include "door.h"
+#include "http1_head.h"
+#include "problem.h"
 
-struct http1_exchange {
-    struct http_exchange exchange; /* first: the one is a pointer to the other */
-    LIST_ENTRY(http1_exchange) link;
-    struct http1_door *door;
-    struct evhttp_request *request;
-    struct event *cut; /* of a reader who left too much lying */
-    char client[ADDRESS_TEXT_SIZE];
-    char *body;
-    bool is_head, began;
+/* What is read ahead while a request is being served. */
+#define READ_AHEAD 32768
+/* A client that is refused may take so long, and send so much, before it has read why. */
+#define LINGER_SECONDS 2
+#define LINGER_BYTES (16 << 20)
+#define LOG_BURST 50
+#define LOG_PER_SECOND 10
+
+enum state {
+    IDLE,      /* nothing of the next request has come */
+    HEAD,      /* some of it has */
+    BODY,      /* its head has */
+    SERVING,   /* the handler has it */
+    STREAMING, /* its answer has begun */
+    WRITING,   /* its answer is whole, and on its way */
+    LINGERING  /* our side is shut */
 };
+
+/* One client, and its one request at a time. */
+struct connection {
+    struct http_exchange exchange; /* first: the one is a pointer to the other */
+    TAILQ_ENTRY(connection) link;
+    struct http1_door *door;
+    enum state state;
+    struct bufferevent *stream;
+    struct event *timer; /* what it means depends on the state */
+    struct event *turn;  /* what is not to be done within a call of the handler's */
+    size_t searched;     /* of the head, and its end is not in it */
+    struct http1_head head;
+    struct chunks chunks;
+    struct body body;
+    struct fields answer;         /* what the handler says in front of its answer */
+    char *body_text;              /* what the handler sees */
+    uint64_t taken, taken_before; /* bytes of answers; and when the timer was set */
+    size_t lingered;
+    bool ended;   /* the client says no more */
+    bool last;    /* the connection ends behind the answer */
+    bool is_cut;  /* from the next turn of the loop on */
+    bool is_over; /* an answer without a body goes on for its handler only */
+    char address[ADDRESS_TEXT_SIZE];
+};
+
+TAILQ_HEAD(connection_list, connection);
 
 struct http1_door {
     struct event_base *base;
-    struct evhttp *server;
+    struct acceptor *acceptor;
     struct http_handler handler;
-    LIST_HEAD(, http1_exchange) exchanges;
+    struct connection_list idle, busy; /* the longest in its state first */
+    unsigned count;
+    size_t bodies; /* memory of those that are coming in */
+    bool paused;
+    struct rate_limit log_limit;
 };
 
-static struct http1_exchange *of(struct http_exchange *exchange)
+/* ---- connections ---- */
+
+static bool is_at_rest(enum state state)
 {
-    return (struct http1_exchange *)exchange;
+    return state == IDLE || state == LINGERING;
 }
 
-static void forget(struct http1_exchange *exchange)
+static struct connection_list *list_of(struct connection *connection)
 {
-    LIST_REMOVE(exchange, link);
-    if (exchange->cut) {
-        event_free(exchange->cut);
+    return is_at_rest(connection->state) ? &connection->door->idle : &connection->door->busy;
+}
+
+/* At the limit, newcomers wait unless somebody idle can give way to them. */
+static void pause_or_resume(struct http1_door *door)
+{
+    bool full = door->count >= HTTP_CONNECTIONS_MAX && TAILQ_EMPTY(&door->idle);
+
+    if (full == door->paused || !door->acceptor) {
+        return;
     }
-    free(exchange->body);
-    free(exchange);
+    door->paused = full;
+    if (full) {
+        acceptor_pause(door->acceptor);
+    } else {
+        acceptor_resume(door->acceptor);
+    }
 }
 
-/* libevent's last word on a connection. */
-static void on_closed(struct evhttp_connection *connection, void *argument)
+static void set_timer(struct connection *connection, int seconds)
 {
-    struct http1_exchange *exchange = argument;
+    const struct timeval after = {seconds, 0};
 
-    (void)connection;
-    exchange_tell_closed(&exchange->exchange);
-    forget(exchange);
+    event_add(connection->timer, &after);
 }
 
-static void watch_connection(struct http1_exchange *exchange, bool watch)
+/* The only one that changes a connection's state. */
+static void change_state(struct connection *connection, enum state state)
 {
-    evhttp_connection_set_closecb(evhttp_request_get_connection(exchange->request),
-                                  watch ? on_closed : NULL, exchange);
+    TAILQ_REMOVE(list_of(connection), connection, link);
+    connection->state = state;
+    TAILQ_INSERT_TAIL(list_of(connection), connection, link);
+    pause_or_resume(connection->door);
+    connection->taken_before = connection->taken;
+    switch (state) {
+    case IDLE:
+        set_timer(connection, HTTP_IDLE_SECONDS);
+        break;
+    case HEAD:
+        set_timer(connection, HTTP_REQUEST_SECONDS);
+        break;
+    case BODY: /* its time goes on */
+        break;
+    case SERVING:
+        event_del(connection->timer);
+        break;
+    case STREAMING:
+    case WRITING:
+        set_timer(connection, HTTP_STALL_SECONDS);
+        break;
+    case LINGERING:
+        set_timer(connection, LINGER_SECONDS);
+        break;
+    }
+}
+
+/* Nothing of the last request is left. */
+static void forget_request(struct connection *connection)
+{
+    body_clear(&connection->body, &connection->door->bodies);
+    http1_head_clear(&connection->head);
+    fields_clear(&connection->answer);
+    free(connection->body_text);
+    connection->body_text = NULL;
+    connection->searched = 0;
+    connection->chunks = (struct chunks){0};
+}
+
+/* The one exit. Not from within a call of the handler's. */
+static void end(struct connection *connection)
+{
+    struct http1_door *door = connection->door;
+
+    TAILQ_REMOVE(list_of(connection), connection, link);
+    door->count--;
+    pause_or_resume(door);
+    exchange_tell_closed(&connection->exchange);
+    forget_request(connection);
+    if (connection->timer) {
+        event_free(connection->timer);
+    }
+    if (connection->turn) {
+        event_free(connection->turn);
+    }
+    if (connection->stream) {
+        bufferevent_free(connection->stream);
+    }
+    free(connection);
+}
+
+static struct evbuffer *output_of(const struct connection *connection)
+{
+    return bufferevent_get_output(connection->stream);
 }
 
 /* ---- answers ---- */
 
+static struct connection *of(struct http_exchange *exchange)
+{
+    return (struct connection *)exchange;
+}
+
 static const char *header(const struct http_exchange *exchange, const char *name)
 {
-    const struct http1_exchange *own = (const struct http1_exchange *)exchange;
-
-    return evhttp_find_header(evhttp_request_get_input_headers(own->request), name);
+    return fields_find(&((const struct connection *)exchange)->head.fields, name);
 }
 
 static void set_header(struct http_exchange *exchange, const char *name, const char *value)
 {
-    evhttp_add_header(evhttp_request_get_output_headers(of(exchange)->request), name, value);
+    fields_add(&of(exchange)->answer, name, strlen(name), value, strlen(value));
 }
 
-static void set_length(struct http_exchange *exchange, size_t size)
+/* `length` is the body's; negative: it will be known when it ends. */
+static void write_head(struct connection *connection, unsigned status, const char *type,
+                       int64_t length)
 {
-    char text[24];
+    struct evbuffer *out = output_of(connection);
+    const struct fields *fields = &connection->answer;
+    char date[HTTP_DATE_SIZE];
 
-    snprintf(text, sizeof text, "%zu", size);
-    set_header(exchange, "Content-Length", text);
+    problem_date(date);
+    evbuffer_add_printf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\n", status, http_status_text(status),
+                        date);
+    for (unsigned i = 0; i < fields->count; i++) {
+        evbuffer_add_printf(out, "%s: %s\r\n", fields->all[i].name, fields->all[i].value);
+    }
+    if (type) {
+        evbuffer_add_printf(out, "Content-Type: %s\r\n", type);
+    }
+    if (length >= 0 && status != 204) {
+        evbuffer_add_printf(out, "Content-Length: %lld\r\n", (long long)length);
+    } else if (length < 0 && !connection->head.old) {
+        evbuffer_add_printf(out, "Transfer-Encoding: chunked\r\n");
+    }
+    evbuffer_add_printf(out, connection->last ? "Connection: close\r\n\r\n" : "\r\n");
 }
 
 static void answer(struct http_exchange *exchange, unsigned status, const char *type,
                    const void *body, size_t size)
 {
-    struct http1_exchange *own = of(exchange);
-    struct evbuffer *buffer = evbuffer_new();
+    struct connection *connection = of(exchange);
 
-    if (type) {
-        set_header(exchange, "Content-Type", type);
-        set_length(exchange, size);
-        if (!own->is_head) {
-            evbuffer_add(buffer, body, size);
-        }
+    if (!type) {
+        size = 0;
     }
-    watch_connection(own, false);
-    evhttp_send_reply(own->request, (int)status, NULL, buffer);
-    evbuffer_free(buffer);
-    forget(own);
+    connection->last = connection->last || connection->head.close;
+    write_head(connection, status, type, (int64_t)size);
+    if (size > 0 && !connection->head.is_head && status != 204) {
+        evbuffer_add(output_of(connection), body, size);
+    }
+    change_state(connection, WRITING);
 }
 
+static void next_turn(struct connection *connection)
+{
+    event_active(connection->turn, EV_TIMEOUT, 0);
+}
+
+/* A client that has said all it has to say, or that wants no body, does not wait for the end of an
+ * answer that has none. */
 static void begin(struct http_exchange *exchange, unsigned status, const char *type)
 {
-    struct http1_exchange *own = of(exchange);
+    struct connection *connection = of(exchange);
 
-    set_header(exchange, "Content-Type", type);
-    own->began = true;
-    evhttp_connection_set_timeout(evhttp_request_get_connection(own->request), 0);
-    evhttp_send_reply_start(own->request, (int)status, NULL);
-}
-
-static void on_cut(evutil_socket_t fd, short what, void *argument)
-{
-    struct http1_exchange *exchange = argument;
-
-    (void)fd;
-    (void)what;
-    evhttp_connection_free(evhttp_request_get_connection(exchange->request));
+    connection->last = connection->last || connection->head.close;
+    write_head(connection, status, type, -1);
+    change_state(connection, STREAMING);
+    connection->is_over = connection->head.is_head;
+    connection->is_cut = connection->ended && !connection->is_over;
+    if (connection->is_over || connection->is_cut) {
+        next_turn(connection);
+    }
 }
 
 static int write_some(struct http_exchange *exchange, const void *data, size_t size)
 {
-    struct http1_exchange *own = of(exchange);
-    struct bufferevent *stream =
-        evhttp_connection_get_bufferevent(evhttp_request_get_connection(own->request));
-    struct evbuffer *buffer;
+    struct connection *connection = of(exchange);
+    struct evbuffer *out = output_of(connection);
 
-    if (own->cut) {
+    if (connection->is_cut) {
         return -1;
     }
-    if (evbuffer_get_length(bufferevent_get_output(stream)) + size > HTTP_BACKLOG_MAX) {
-        own->cut = event_new(own->door->base, -1, 0, on_cut, own);
-        event_active(own->cut, EV_TIMEOUT, 0);
-        return -1;
-    }
-    if (own->is_head) {
+    if (connection->is_over || size == 0) {
         return 0;
     }
-    buffer = evbuffer_new();
-    evbuffer_add(buffer, data, size);
-    evhttp_send_reply_chunk(own->request, buffer);
-    evbuffer_free(buffer);
+    if (evbuffer_get_length(out) + size > HTTP_BACKLOG_MAX) {
+        connection->is_cut = true;
+        next_turn(connection);
+        return -1;
+    }
+    if (connection->head.old) {
+        evbuffer_add(out, data, size);
+        return 0;
+    }
+    evbuffer_add_printf(out, "%zx\r\n", size);
+    evbuffer_add(out, data, size);
+    evbuffer_add(out, "\r\n", 2);
     return 0;
 }
 
-static void end(struct http_exchange *exchange)
+static void finish(struct http_exchange *exchange)
 {
-    struct http1_exchange *own = of(exchange);
+    struct connection *connection = of(exchange);
 
-    watch_connection(own, false);
-    evhttp_send_reply_end(own->request);
-    forget(own);
+    if (!connection->head.old && !connection->head.is_head) {
+        evbuffer_add(output_of(connection), "0\r\n\r\n", 5);
+    }
+    connection->is_over = false;
+    change_state(connection, WRITING);
+    next_turn(connection); /* all may be sent already */
 }
 
-static const struct door functions = {header, set_header, answer, begin, write_some, end};
+static const struct door functions = {header, set_header, answer, begin, write_some, finish};
+
+/* The door's own answer, after which the connection ends: where the next request would begin is not
+ * known. */
+static void refuse(struct connection *connection, unsigned status, const char *code,
+                   const char *why)
+{
+    char text[PROBLEM_SIZE];
+    size_t length = problem_format(text, status, code, why);
+    uint64_t left_out = 0;
+
+    if (rate_limit_take(&connection->door->log_limit, loop_now(), &left_out)) {
+        log_info("request refused", LOG_S("client", connection->address), LOG_I("status", status),
+                 LOG_S("detail", why), LOG_I("left_out", left_out));
+    }
+    body_clear(&connection->body, &connection->door->bodies);
+    connection->last = true;
+    answer(&connection->exchange, status, PROBLEM_TYPE, text, length);
+}
 
 /* ---- requests ---- */
 
-static const char *method_text(enum evhttp_cmd_type command)
+static void serve(struct connection *connection)
 {
-    switch (command) {
-    case EVHTTP_REQ_GET:
-    case EVHTTP_REQ_HEAD: /* the answer leaves the body out: RFC 9110, section 9.3.2 */
-        return "GET";
-    case EVHTTP_REQ_POST:
-        return "POST";
-    case EVHTTP_REQ_PUT:
-        return "PUT";
-    case EVHTTP_REQ_DELETE:
-        return "DELETE";
-    case EVHTTP_REQ_PATCH:
-        return "PATCH";
+    const struct http_handler *handler = &connection->door->handler;
+    size_t size = connection->body.size;
+
+    connection->body_text = body_release(&connection->body, &connection->door->bodies);
+    connection->exchange = (struct http_exchange){
+        .door = &functions,
+        .request = {.method = connection->head.method,
+                    .path = connection->head.path,
+                    .query = connection->head.query,
+                    .body = connection->body_text ? connection->body_text : "",
+                    .body_size = size,
+                    .client = connection->address},
+    };
+    change_state(connection, SERVING);
+    handler->serve(handler->argument, &connection->exchange);
+}
+
+/* Adds to the body. False: the request is refused. */
+static bool keep(struct connection *connection, const void *data, size_t size)
+{
+    switch (body_add(&connection->body, &connection->door->bodies, data, size)) {
+    case BODY_ADDED:
+        return true;
+    case BODY_TOO_LARGE:
+        refuse(connection, 413, "body-too-large", "the request's body is longer than 1 MiB");
+        return false;
     default:
-        return "OPTIONS";
+        refuse(connection, 503, "busy", "too many requests are coming in at once: try again");
+        return false;
     }
 }
 
-static char *take_body(struct evhttp_request *request, size_t *size)
+/* A contiguous piece of the input, in the order it came. */
+static size_t peek(struct evbuffer *input, struct evbuffer_iovec *piece)
 {
-    struct evbuffer *buffer = evhttp_request_get_input_buffer(request);
-    char *body;
-
-    *size = evbuffer_get_length(buffer);
-    body = memory_zalloc(*size + 1);
-    evbuffer_remove(buffer, body, *size);
-    return body;
+    return evbuffer_peek(input, -1, NULL, piece, 1) > 0 ? piece->iov_len : 0;
 }
 
-static void on_request(struct evhttp_request *request, void *argument)
+/* The body as far as it has come. True: it is whole. */
+static bool take_counted(struct connection *connection, struct evbuffer *input)
 {
-    struct http1_door *door = argument;
-    struct http1_exchange *exchange = memory_zalloc(sizeof *exchange);
-    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-    const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
-    const char *query = uri ? evhttp_uri_get_query(uri) : NULL;
-    struct http_request *out = &exchange->exchange.request;
+    struct evbuffer_iovec piece;
+    size_t size;
 
-    exchange->exchange.door = &functions;
-    exchange->door = door;
-    exchange->request = request;
-    exchange->is_head = evhttp_request_get_command(request) == EVHTTP_REQ_HEAD;
-    exchange->body = take_body(request, &out->body_size);
-    socket_peer_format(bufferevent_getfd(evhttp_connection_get_bufferevent(
-                           evhttp_request_get_connection(request))),
-                       exchange->client, sizeof exchange->client);
-    out->method = method_text(evhttp_request_get_command(request));
-    out->path = path ? path : "";
-    out->query = query ? query : "";
-    out->body = exchange->body;
-    out->client = exchange->client;
-    LIST_INSERT_HEAD(&door->exchanges, exchange, link);
-    watch_connection(exchange, true);
-    door->handler.serve(door->handler.argument, &exchange->exchange);
+    while (connection->body.size < connection->head.length && (size = peek(input, &piece)) > 0) {
+        if (size > connection->head.length - connection->body.size) {
+            size = (size_t)(connection->head.length - connection->body.size);
+        }
+        if (!keep(connection, piece.iov_base, size)) {
+            return false;
+        }
+        evbuffer_drain(input, size);
+    }
+    return connection->body.size == connection->head.length;
+}
+
+static bool take_chunks(struct connection *connection, struct evbuffer *input)
+{
+    struct evbuffer_iovec piece;
+    const char *plain = NULL;
+    size_t length = 0;
+    size_t taken;
+    size_t size;
+
+    while ((size = peek(input, &piece)) > 0) {
+        switch (chunks_take(&connection->chunks, piece.iov_base, size, &taken, &plain, &length)) {
+        case CHUNKS_DATA:
+            if (!keep(connection, plain, length)) {
+                return false;
+            }
+            break;
+        case CHUNKS_END:
+            evbuffer_drain(input, taken);
+            return true;
+        case CHUNKS_MALFORMED:
+            refuse(connection, 400, "malformed", "the request's body is not in proper chunks");
+            return false;
+        case CHUNKS_MORE:
+            break;
+        }
+        evbuffer_drain(input, taken);
+    }
+    return false;
+}
+
+static void take_body(struct connection *connection, struct evbuffer *input)
+{
+    if (connection->head.chunked ? take_chunks(connection, input)
+                                 : take_counted(connection, input)) {
+        serve(connection);
+    }
+}
+
+static void take_head(struct connection *connection, size_t size)
+{
+    struct evbuffer *input = bufferevent_get_input(connection->stream);
+    const char *data = (const char *)evbuffer_pullup(input, (ev_ssize_t)size);
+    const char *why = "there is no memory to read it";
+    unsigned status = data ? http1_head_parse(data, size, &connection->head, &why) : 503;
+
+    evbuffer_drain(input, size);
+    change_state(connection, BODY);
+    if (status != 0) {
+        refuse(connection, status, status == 431 ? "headers-too-large" : "malformed", why);
+        return;
+    }
+    if (connection->head.length > HTTP_BODY_MAX) {
+        refuse(connection, 413, "body-too-large", "the request's body is longer than 1 MiB");
+        return;
+    }
+    if (connection->head.expects && evbuffer_get_length(input) == 0) {
+        evbuffer_add_printf(output_of(connection), "HTTP/1.1 100 Continue\r\n\r\n");
+    }
+}
+
+/* True: a head has been taken, so there may be more to do. */
+static bool look_for_head(struct connection *connection, struct evbuffer *input)
+{
+    size_t length = evbuffer_get_length(input);
+    struct evbuffer_ptr from;
+    struct evbuffer_ptr found;
+
+    evbuffer_ptr_set(input, &from, connection->searched, EVBUFFER_PTR_SET);
+    found = evbuffer_search(input, "\r\n\r\n", 4, &from);
+    if (found.pos >= 0 && (size_t)found.pos + 4 <= HTTP_HEADERS_MAX) {
+        take_head(connection, (size_t)found.pos + 4);
+        return true;
+    }
+    if (found.pos >= 0 || length > HTTP_HEADERS_MAX) {
+        refuse(connection, 431, "headers-too-large", "the request's head is longer than 8 KiB");
+        return false;
+    }
+    connection->searched = length > 3 ? length - 3 : 0;
+    return false;
+}
+
+/* Empty lines in front of a request are to be ignored: RFC 9112, section 2.2. */
+static bool has_begun(struct evbuffer *input)
+{
+    struct evbuffer_iovec piece;
+
+    while (peek(input, &piece) > 0) {
+        char first = *(const char *)piece.iov_base;
+        if (first != '\r' && first != '\n') {
+            return true;
+        }
+        evbuffer_drain(input, 1);
+    }
+    return false;
+}
+
+/* Goes as far as what has come allows. */
+static void proceed(struct connection *connection)
+{
+    struct evbuffer *input = bufferevent_get_input(connection->stream);
+
+    if (connection->state == IDLE && has_begun(input)) {
+        change_state(connection, HEAD);
+    }
+    if (connection->state == HEAD && !look_for_head(connection, input)) {
+        return;
+    }
+    if (connection->state == BODY) {
+        take_body(connection, input);
+    }
+}
+
+/* ---- events ---- */
+
+/* Called when the answer is sent. */
+static void go_on(struct connection *connection)
+{
+    bufferevent_enable(connection->stream, EV_READ);
+    if (connection->last) {
+        bufferevent_disable(connection->stream, EV_WRITE);
+        shutdown(bufferevent_getfd(connection->stream), SHUT_WR);
+        change_state(connection, LINGERING);
+        if (connection->ended) {
+            end(connection);
+        }
+        return;
+    }
+    forget_request(connection);
+    change_state(connection, IDLE);
+    proceed(connection);
+    if (connection->ended && connection->state < SERVING) {
+        end(connection);
+    }
+}
+
+static void discard(struct connection *connection)
+{
+    struct evbuffer *input = bufferevent_get_input(connection->stream);
+
+    connection->lingered += evbuffer_get_length(input);
+    evbuffer_drain(input, evbuffer_get_length(input));
+    if (connection->lingered > LINGER_BYTES) {
+        end(connection);
+    }
+}
+
+static void on_read(struct bufferevent *stream, void *argument)
+{
+    struct connection *connection = argument;
+
+    if (connection->state == LINGERING) {
+        discard(connection);
+        return;
+    }
+    proceed(connection);
+    /* libevent calls again and again as long as there is so much, unless it is told not to read. */
+    if (connection->state >= SERVING &&
+        evbuffer_get_length(bufferevent_get_input(stream)) >= READ_AHEAD) {
+        bufferevent_disable(stream, EV_READ);
+    }
+}
+
+/* The output has run empty. */
+static void on_written(struct bufferevent *stream, void *argument)
+{
+    struct connection *connection = argument;
+
+    (void)stream;
+    if (connection->state == WRITING) {
+        go_on(connection);
+    }
+}
+
+static void on_event(struct bufferevent *stream, short what, void *argument)
+{
+    struct connection *connection = argument;
+
+    (void)stream;
+    connection->ended = true;
+    /* Somebody who has said all may still want to hear the answer, if that has an end. */
+    if ((what & BEV_EVENT_EOF) == 0 ||
+        (connection->state != SERVING && connection->state != WRITING)) {
+        end(connection);
+    }
+}
+
+static void on_output(struct evbuffer *buffer, const struct evbuffer_cb_info *change,
+                      void *argument)
+{
+    struct connection *connection = argument;
+
+    (void)buffer;
+    connection->taken += change->n_deleted;
+}
+
+/* Nothing was taken for a while, although there was something to take. */
+static bool is_stalled(struct connection *connection)
+{
+    bool stalled = connection->taken == connection->taken_before &&
+                   evbuffer_get_length(output_of(connection)) > 0;
+
+    connection->taken_before = connection->taken;
+    set_timer(connection, HTTP_STALL_SECONDS);
+    return stalled;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *argument)
+{
+    struct connection *connection = argument;
+
+    (void)fd;
+    (void)what;
+    switch (connection->state) {
+    case IDLE:
+    case LINGERING:
+        end(connection);
+        break;
+    case HEAD:
+    case BODY:
+        refuse(connection, 408, "timeout", "the request did not come within 10 seconds");
+        break;
+    case SERVING:
+        break;
+    case STREAMING:
+    case WRITING:
+        if (is_stalled(connection)) {
+            end(connection);
+        }
+        break;
+    }
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *argument)
+{
+    struct connection *connection = argument;
+
+    (void)fd;
+    (void)what;
+    if (connection->is_cut) {
+        end(connection);
+        return;
+    }
+    if (connection->is_over) {
+        connection->is_over = false;
+        change_state(connection, WRITING);
+        exchange_tell_closed(&connection->exchange);
+    }
+    if (connection->state == WRITING && evbuffer_get_length(output_of(connection)) == 0) {
+        go_on(connection);
+    }
 }
 
 /* ---- the door ---- */
+
+static void on_accepted(void *argument, int fd)
+{
+    struct http1_door *door = argument;
+    struct connection *connection = memory_zalloc(sizeof *connection);
+
+    if (door->count >= HTTP_CONNECTIONS_MAX) {
+        end(TAILQ_FIRST(&door->idle)); /* with none, nobody would have been accepted */
+    }
+    socket_prepare(fd, socket_is_local(fd));
+    socket_keep_alive(fd);
+    socket_peer_format(fd, connection->address, sizeof connection->address);
+    connection->door = door;
+    TAILQ_INSERT_TAIL(&door->idle, connection, link);
+    door->count++;
+    connection->stream = bufferevent_socket_new(door->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    connection->timer = event_new(door->base, -1, 0, on_timer, connection);
+    connection->turn = event_new(door->base, -1, 0, on_turn, connection);
+    if (!connection->stream || !connection->timer || !connection->turn) {
+        if (!connection->stream) {
+            close(fd);
+        }
+        end(connection);
+        return;
+    }
+    evbuffer_add_cb(output_of(connection), on_output, connection);
+    bufferevent_setcb(connection->stream, on_read, on_written, on_event, connection);
+    bufferevent_setwatermark(connection->stream, EV_READ, 0, READ_AHEAD);
+    set_timer(connection, HTTP_REQUEST_SECONDS);
+    bufferevent_enable(connection->stream, EV_READ | EV_WRITE);
+}
 
 struct http1_door *http1_door_new(struct event_base *base, int fd,
                                   const struct http_handler *handler, struct error *err)
@@ -228,38 +669,28 @@ struct http1_door *http1_door_new(struct event_base *base, int fd,
 
     door->base = base;
     door->handler = *handler;
-    LIST_INIT(&door->exchanges);
-    door->server = evhttp_new(base);
-    if (!door->server || evhttp_accept_socket(door->server, fd) != 0) {
-        close(fd);
-        http1_door_free(door);
-        error_set(err, "no memory to serve HTTP");
+    door->log_limit = (struct rate_limit)RATE_LIMIT_INIT(LOG_BURST, LOG_PER_SECOND);
+    TAILQ_INIT(&door->idle);
+    TAILQ_INIT(&door->busy);
+    door->acceptor = acceptor_new(base, fd, on_accepted, door, err);
+    if (!door->acceptor) {
+        free(door);
         return NULL;
     }
-    evhttp_set_allowed_methods(door->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
-                                                 EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
-                                                 EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
-    evhttp_set_timeout(door->server, HTTP_REQUEST_SECONDS);
-    evhttp_set_max_headers_size(door->server, HTTP_HEADERS_MAX);
-    evhttp_set_max_body_size(door->server, HTTP_BODY_MAX);
-    evhttp_set_gencb(door->server, on_request, door);
     return door;
 }
 
 void http1_door_free(struct http1_door *door)
 {
-    struct http1_exchange *exchange;
+    struct connection *connection;
 
     if (!door) {
         return;
     }
-    while ((exchange = LIST_FIRST(&door->exchanges))) {
-        watch_connection(exchange, false);
-        exchange_tell_closed(&exchange->exchange);
-        forget(exchange);
-    }
-    if (door->server) {
-        evhttp_free(door->server);
+    acceptor_free(door->acceptor);
+    door->acceptor = NULL;
+    while ((connection = TAILQ_FIRST(&door->idle)) || (connection = TAILQ_FIRST(&door->busy))) {
+        end(connection);
     }
     free(door);
 }

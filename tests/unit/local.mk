@@ -7,6 +7,7 @@ support_library = tests/unit/libsupport.a
 tests_unit_libsupport_a_SOURCES = \
 	tests/unit/fleet.h tests/unit/fleet.c \
 	tests/unit/forger.h tests/unit/forger.c \
+	tests/unit/http_support.h tests/unit/http_support.c \
 	tests/unit/record_support.h tests/unit/record_support.c \
 	tests/unit/sidecar_support.h tests/unit/sidecar_support.c \
 	tests/unit/support.h tests/unit/support.c \
@@ -99,6 +100,16 @@ unit_tests += tests/unit/test_stream
 tests_unit_test_stream_LDADD = $(support_library) $(tunnel_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_tunnel
 tests_unit_test_tunnel_LDADD = $(support_library) $(tunnel_libs) $(CMOCKA_LIBS)
+
+# http
+unit_tests += tests/unit/test_body
+tests_unit_test_body_LDADD = $(http_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_chunks
+tests_unit_test_chunks_LDADD = $(http_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_http1_head
+tests_unit_test_http1_head_LDADD = $(http_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_http1_door
+tests_unit_test_http1_door_LDADD = $(support_library) $(http_libs) $(CMOCKA_LIBS)
 
 # sidecar
 unit_tests += tests/unit/test_board

@@ -26,6 +26,11 @@ struct acceptor *acceptor_new(struct event_base *base, int fd,
  * be called from within `accepted`. */
 void acceptor_rest(struct acceptor *acceptor, int microseconds);
 
+/* Accepts nothing until acceptor_resume; what comes meanwhile waits in the kernel. May be called
+ * from within `accepted`. */
+void acceptor_pause(struct acceptor *acceptor);
+void acceptor_resume(struct acceptor *acceptor);
+
 /* Closes the listening socket. */
 void acceptor_free(struct acceptor *acceptor);
 

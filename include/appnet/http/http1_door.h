@@ -1,4 +1,7 @@
-/* HTTP/1.1 without TLS (RFC 9112), for clients on the same machine. */
+/* HTTP/1.1 without TLS (RFC 9112), for clients on the same machine. Connections are kept between
+ * requests; what comes behind a request waits until that is answered. At HTTP_CONNECTIONS_MAX the
+ * one that has been idle for the longest gives way, and when none is, newcomers wait in the kernel.
+ */
 #ifndef APPNET_HTTP_HTTP1_DOOR_H
 #define APPNET_HTTP_HTTP1_DOOR_H
 
@@ -8,11 +11,12 @@
 struct event_base;
 struct http1_door;
 
-/* Serves what comes in at the listening socket `fd`, which it takes over, also when it fails. */
+/* Serves what comes in at the listening, non-blocking socket `fd`, which it takes over, also when
+ * it fails. `handler` is copied. */
 struct http1_door *http1_door_new(struct event_base *base, int fd,
                                   const struct http_handler *handler, struct error *err);
 
-/* Those that are under way hear that they are closed. */
+/* Those that are under way hear that they are closed. Not from within a handler. */
 void http1_door_free(struct http1_door *door);
 
 #endif
