@@ -108,13 +108,12 @@ static void wake_in(struct credentials *credentials, int64_t microseconds)
     event_add(credentials->timer, &when);
 }
 
-/* Half of the whole life after its beginning, a tenth of it sooner or later, so that not everybody
- * comes at the same moment; at once if that is over. */
-static void plan_renewal(struct credentials *credentials)
+/* Half of the life that began at `since` after that, a tenth of it sooner or later, so that not
+ * everybody comes at the same moment; at once if that is over. */
+static void plan_renewal(struct credentials *credentials, int64_t since)
 {
-    const struct certificate_summary *summary = &credentials->identity->summary;
-    int64_t life = summary->not_after - summary->not_before;
-    int64_t at = summary->not_before + life * (400 + (int64_t)random_below(201)) / 1000;
+    int64_t life = credentials->identity->summary.not_after - since;
+    int64_t at = since + life * (400 + (int64_t)random_below(201)) / 1000;
     int64_t left = at - (int64_t)time(NULL);
 
     wake_in(credentials, left > 0 ? left * 1000000 : 0);
@@ -215,7 +214,8 @@ static void on_answered(evutil_socket_t fd, short what, void *argument)
         hang_up(credentials);
         credentials->join = false;
         use(credentials, identity);
-        plan_renewal(credentials);
+        /* Not since not_before, which lies back for clocks that are behind. */
+        plan_renewal(credentials, time(NULL));
     } else {
         failed(credentials, answer.status != 0, err.text);
     }
@@ -349,7 +349,7 @@ void credentials_start(struct credentials *credentials)
 
     if (identity) {
         use(credentials, identity);
-        plan_renewal(credentials);
+        plan_renewal(credentials, identity->summary.not_before);
         return;
     }
     if (!identity_folder_empty(config->state_dir)) {
