@@ -271,6 +271,13 @@ class Registry(Daemon):
         self.signal(signal.SIGTERM)
         self.check_end(self.wait(timeout))
 
+    def stop_for_a_while(self):
+        """SIGSTOP: it hangs until `go_on`."""
+        self.signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.signal(signal.SIGCONT)
+
     def restart(self):
         self.stop()
         return self.start()
