@@ -1,7 +1,7 @@
 """The registry as a person at the command line meets it: every rule of connecting by `appnet`, with
 its sentence and exit status, and the way from a descriptor to a connection and back.
 
-    shop (outbound db)      mysql (inbound sql)         no sidecar runs
+    shop (outbound db)      mysql (inbound sql)         no sidecar runs, except at the end
 """
 
 import json
@@ -9,17 +9,26 @@ import signal
 
 import pytest
 
+from support import settings
 from support.command_line import Command, appnet
 from support.registry import descriptor
+from support.servers import Echo
+from support.sockets import ask as ask_outbound
+from support.sockets import connect
 from support.wait import eventually
 
 ADD = ("add", "shop", "db", "mysql", "sql")
 REMOVE = ("remove", "shop", "db", "mysql", "sql")
 
 
+@pytest.fixture(name="fleet")
+def _fleet(lab):
+    return lab.fleet()
+
+
 @pytest.fixture(name="registry")
-def _registry(lab):
-    return lab.registry()
+def _registry(fleet):
+    return fleet.registry
 
 
 @pytest.fixture(name="ask")
@@ -283,3 +292,59 @@ def test_waiting_goes_on_over_a_restart_of_the_registry(registry, ask, lab):
     _done(ask(*REMOVE, "--wait"))
     assert waiting.wait() == 1
     assert "somebody else" in waiting.text()
+
+
+# With sidecars
+
+
+@pytest.fixture(name="wire")
+def _wire(lab, fleet):
+    return Wire(lab, fleet)
+
+
+class Wire:
+    """shop and mysql, joined and not connected."""
+
+    def __init__(self, lab, fleet):
+        self.fleet = fleet
+        self.port = lab.port()
+        self.target = self.fleet.replica("mysql", {"sql": lab.serve(Echo).address})
+        self.source = self.fleet.replica("shop", outbounds={"db": self.port}, required=["db"])
+        self.fleet.wait_declared("shop", "mysql")
+
+
+def test_add_and_remove_wait_for_the_traffic(wire, ask):
+    for _ in range(3):
+        said = _done(ask(*ADD, "--wait"))
+        assert said == "db of shop to sql of mysql: ESTABLISHED\n"
+        ask_outbound(wire.port, b"hello")
+        assert _rows(_done(ask("list")))[0][5:7] == ["ESTABLISHED", "-"]
+        _done(ask(*REMOVE, "--force", "--wait"))
+        with pytest.raises(ConnectionRefusedError):
+            connect(wire.port)
+
+
+def test_wait_and_run_see_what_the_registry_connects(wire, ask, lab):
+    waiting = lab.add(Command(lab.folder, "wait", "--sidecar", wire.source.admin, name="wait"))
+    settings.write(
+        lab.folder / "blog.conf",
+        {
+            **wire.fleet.settings("blog", outbounds={"db": lab.port()}, required=["db"]),
+            "admin": str(lab.folder / "blog.sock"),
+        },
+    )
+    running = lab.add(
+        Command(lab.folder, "run", "-c", lab.folder / "blog.conf", "--", "env", name="run")
+    )
+    wire.fleet.wait_declared("blog")
+    assert waiting.running and running.running, waiting.text() + running.text()
+    _done(ask(*ADD))
+    assert waiting.wait() == 0, waiting.text()
+    _done(ask("add", "blog", "db", "mysql", "sql"))
+    assert running.wait(20) == 0, running.text()
+    assert "\nAPPNET_OUTBOUND_DB=127.0.0.1:" in running.text()
+
+
+def test_status_shows_the_registry(wire, registry):
+    shown = _done(wire.source.status_command())
+    assert f"\nREGISTRY\naddress       {registry.address}\nconnected     yes\n" in shown

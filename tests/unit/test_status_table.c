@@ -140,11 +140,36 @@ static void cuts_long_cells(void **state)
     free(print(json));
 }
 
+static void shows_the_registry_and_several_addresses(void **state)
+{
+    char *text = print(
+        "{\"registry\":{\"address\":\"registry.example:15010\",\"connected\":false,\"revision\":7,"
+        "\"last_contact\":\"2026-01-01T00:00:00Z\",\"detail\":\"it is away\"},"
+        "\"outbounds\":[{\"name\":\"db\",\"address\":\"10.0.0.7:1\",\"addresses\":[\"10.0.0.7:1\","
+        "\"10.0.0.8:1\"],\"status\":\"ESTABLISHED\"}]}");
+
+    (void)state;
+    assert_non_null(strstr(text, "\nREGISTRY\n"
+                                 "address       registry.example:15010\n"
+                                 "connected     no\n"
+                                 "revision      7\n"
+                                 "last contact  2026-01-01T00:00:00Z\n"
+                                 "detail        it is away\n"));
+    assert_non_null(strstr(text, "  10.0.0.7:1,10.0.0.8:1  "));
+    free(text);
+    text = print("{\"registry\":null}");
+    assert_null(strstr(text, "REGISTRY"));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest status_table[] = {
-        cmocka_unit_test(prints_a_whole_status), cmocka_unit_test(shows_what_is_missing),
-        cmocka_unit_test(shows_durations),       cmocka_unit_test(lets_nothing_move_the_cursor),
+        cmocka_unit_test(shows_the_registry_and_several_addresses),
+        cmocka_unit_test(prints_a_whole_status),
+        cmocka_unit_test(shows_what_is_missing),
+        cmocka_unit_test(shows_durations),
+        cmocka_unit_test(lets_nothing_move_the_cursor),
         cmocka_unit_test(cuts_long_cells),
     };
 
