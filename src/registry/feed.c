@@ -17,7 +17,7 @@ struct watcher {
     struct http_exchange *exchange;
     struct replica *replica;
     struct view *told;
-    int64_t revision; /* told with it */
+    int64_t revision; /* told last */
     bool touched;
 };
 
@@ -75,6 +75,8 @@ static struct view *look(const struct feed *feed, const struct replica *replica)
                     sources->trust_bundle(sources->argument));
 }
 
+/* A connection that came and went between two looks leaves nothing to say but the revision; and
+ * that must be said, because its removal waits until the replica reports it. */
 static void update(struct watcher *watcher)
 {
     struct feed *feed = watcher->feed;
@@ -82,10 +84,12 @@ static void update(struct watcher *watcher)
     json_t *line;
 
     watcher->touched = false;
-    if (strcmp(now->digest, watcher->told->digest) == 0) {
+    if (strcmp(now->digest, watcher->told->digest) == 0 &&
+        *feed->sources.revision == watcher->revision) {
         view_free(now);
         return;
     }
+    watcher->revision = *feed->sources.revision;
     line = make_line(feed, "change");
     view_write_change(watcher->told, now, line);
     view_free(watcher->told);
@@ -176,6 +180,7 @@ void feed_watch(struct feed *feed, struct http_exchange *exchange, struct replic
     watcher->exchange = exchange;
     watcher->replica = replica;
     watcher->told = look(feed, replica);
+    watcher->revision = *feed->sources.revision;
     LIST_INSERT_HEAD(&feed->watchers, watcher, link);
     http_exchange_on_closed(exchange, on_gone, watcher);
     http_exchange_begin(exchange, 200, LINES_TYPE);
