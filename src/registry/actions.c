@@ -279,17 +279,53 @@ void action_apply(struct core *core, struct reply *reply, struct model_instance 
     model_instance_free(instance);
 }
 
-void action_declare(struct core *core, struct model_instance *declared)
+static bool is_connected(const struct core *core, const char *instance,
+                         const struct model_interface *interface)
+{
+    return interface->direction == MODEL_OUTBOUND
+               ? mesh_connection_of(core->mesh, instance, interface->name) != NULL
+               : mesh_next_to(core->mesh, instance, interface->name, NULL) != NULL;
+}
+
+/* The row that a declaration makes: where an outbound listens is the replica's own affair, and what
+ * is connected stays until it is not. */
+static struct model_instance *row_of(const struct core *core, const struct model_instance *old,
+                                     const struct model_instance *declared)
+{
+    struct model_instance *row = model_instance_copy(declared);
+
+    row->created_at = old->created_at;
+    for (unsigned i = 0; i < row->interface_count; i++) {
+        if (row->interfaces[i].direction == MODEL_OUTBOUND) {
+            row->interfaces[i].port = 0;
+        }
+    }
+    for (unsigned i = 0; i < old->interface_count; i++) {
+        const struct model_interface *kept = &old->interfaces[i];
+        if (row->interface_count < MODEL_INTERFACES_MAX && !model_interface_find(row, kept->name) &&
+            is_connected(core, old->name, kept)) {
+            *model_interface_add(row, kept->name, kept->direction) = *kept;
+        }
+    }
+    return row;
+}
+
+void action_declare(struct core *core, const struct model_instance *declared)
 {
     const struct model_instance *old = mesh_instance(core->mesh, declared->name);
+    struct model_instance *row;
     struct refusal refusal;
 
-    if (old && !old->applied && !old->removing && !model_interfaces_equal(old, declared) &&
-        rules_replace_instance(core->mesh, declared, &refusal) == 0) {
-        struct store_change change = put_instance(declared, old->revision);
-        declared->created_at = old->created_at;
+    if (!old || old->applied || old->removing) {
+        return;
+    }
+    row = row_of(core, old, declared);
+    if (!model_interfaces_equal(old, row) &&
+        rules_replace_instance(core->mesh, row, &refusal) == 0) {
+        const struct store_change change = put_instance(row, old->revision);
         core_commit(core, &change, 1, NULL, NULL);
     }
+    model_instance_free(row);
 }
 
 static void on_removal(void *argument, const struct store_result *result)
@@ -342,10 +378,12 @@ void action_remove_instance(struct core *core, struct reply *reply, const char *
     }
     rows = memory_zalloc((mesh_connection_count(core->mesh) + 1) * sizeof *rows);
     while ((at = mesh_next_from(core->mesh, name, at))) {
-        rows[count++] = *at;
+        rows[count] = *at;
+        count += !at->removing;
     }
     while ((at = mesh_next_to(core->mesh, name, NULL, at))) {
-        rows[count++] = *at;
+        rows[count] = *at;
+        count += !at->removing;
     }
     instance = model_instance_copy(mesh_instance(core->mesh, name));
     instance->removing = true;

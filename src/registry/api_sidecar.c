@@ -101,7 +101,20 @@ void api_watch(struct api *api, struct reply *reply, const struct api_call *call
     }
 }
 
-/* What a replica offers. One that does not fit together is as good as none. */
+/* Whether it is the replica that came last of those that are there: the newest version, while an
+ * application is being replaced. */
+static bool is_newest(const struct api *api, const struct replica *replica)
+{
+    while ((replica = presence_next(api->core->presence, replica->instance, replica))) {
+        if (replica->live && replica->declared) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What a replica offers. One that does not fit together is as good as none. Looked at with every
+ * report: what stood in the way of a change the last time may be gone. */
 static void declare(struct api *api, struct replica *replica, const json_t *report)
 {
     struct problems problems = PROBLEMS_INIT;
@@ -115,10 +128,10 @@ static void declare(struct api *api, struct replica *replica, const json_t *repo
         problems_clear(&problems);
         return;
     }
-    if (!replica->declared || !model_interfaces_equal(replica->declared, declared)) {
+    presence_declare(replica, declared);
+    if (is_newest(api, replica)) {
         action_declare(api->core, declared);
     }
-    presence_declare(replica, declared);
 }
 
 /* Those who dial this instance are told where it is now. */

@@ -216,6 +216,19 @@ static void read_outbound(const struct reading *reading, struct element *element
                  (const char *const[]){"name", "required", NULL});
 }
 
+static void read_declared_outbound(const struct reading *reading, struct element *element)
+{
+    struct model_interface *added = read_interface(reading, element, MODEL_OUTBOUND);
+    bool required = read_boolean(reading, element, "required");
+    const json_t *own = json_object_get(element->json, "port");
+    uint16_t port = own && !json_is_null(own) ? read_port(reading, element, "port") : 0;
+
+    if (added) {
+        added->required = required;
+        added->port = port;
+    }
+}
+
 static void read_declared_inbound(const struct reading *reading, struct element *element)
 {
     struct model_interface *added = read_interface(reading, element, MODEL_INBOUND);
@@ -426,7 +439,7 @@ struct model_instance *descriptor_read_declaration(const char *name, const json_
     unsigned before = problems->found;
 
     read_list(&reading, "inbounds", inbounds, read_declared_inbound);
-    read_list(&reading, "outbounds", outbounds, read_outbound);
+    read_list(&reading, "outbounds", outbounds, read_declared_outbound);
     return finish(&reading, before);
 }
 

@@ -437,6 +437,10 @@ static void reads_a_declaration(void **state)
     (void)state;
     assert_non_null(instance);
     assert_false(instance->applied);
+    /* where its outbound listens, whatever that is connected to */
+    assert_int_equal(model_interface_find(instance, "db")->port, 3306);
+    assert_int_equal(model_interface_find(instance, "log")->port, 0);
+    ((struct model_interface *)model_interface_find(instance, "db"))->port = 0;
     assert_true(model_interfaces_equal(instance, expected));
     /* it can be shown as a descriptor */
     written = descriptor_write(instance);
@@ -456,16 +460,18 @@ static void checks_a_declaration(void **state)
     struct problems problems = PROBLEMS_INIT;
 
     (void)state;
-    assert_null(declare("{'inbounds':[{'name':'sql'},{'name':'web','port':0}],"
-                        "'outbounds':[{'name':'sql'},{'name':'UP','new':1}]}",
-                        &problems));
+    assert_null(
+        declare("{'inbounds':[{'name':'sql'},{'name':'web','port':0}],"
+                "'outbounds':[{'name':'sql'},{'name':'UP','new':1},{'name':'db','port':0}]}",
+                &problems));
     assert_sentences(
         &problems,
         PROBLEMS("inbound sql has no port: expected an integer from 1 to 65535",
                  "inbound web: port 0 is out of range: expected an integer from 1 to 65535",
                  "sql is defined twice, as an inbound and as an outbound: they share their names, "
                  "so choose another for one of them",
-                 "outbounds[1]: name is \"UP\": expected " NAME_EXPECTED));
+                 "outbounds[1]: name is \"UP\": expected " NAME_EXPECTED,
+                 "outbound db: port 0 is out of range: expected an integer from 1 to 65535"));
 }
 
 int main(void)

@@ -24,10 +24,9 @@ void action_release(struct core *core, const struct model_connection *connection
 /* 200 or, if it is new, 201, with the instance. Takes `instance` over. */
 void action_apply(struct core *core, struct reply *reply, struct model_instance *instance);
 
-/* A replica declares its interfaces; sets when they were made. Nothing happens if the instance has
- * a descriptor, or has these interfaces already; nor if a connected one would go, which then shows
- * in the connection's state. */
-void action_declare(struct core *core, struct model_instance *declared);
+/* What a replica declares becomes its instance's interfaces, unless that has a descriptor. One that
+ * is connected stays for as long as it is: ask again then. */
+void action_declare(struct core *core, const struct model_instance *declared);
 
 /* 202 with its name and the ids of its connections, which go first. */
 void action_remove_instance(struct core *core, struct reply *reply, const char *name,

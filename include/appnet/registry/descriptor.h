@@ -28,9 +28,10 @@ struct model_instance *descriptor_read(const char *name, const json_t *descripto
 struct model_instance *descriptor_parse(const char *name, const char *text, size_t size,
                                         struct problems *problems);
 
-/* Reads what a replica of instance `name` declares: [{"name","port"}] and [{"name","required"}],
- * each of them NULL for none. Fields that are not known here are left alone: the replica may be
- * newer than we are. Returns an instance with `applied` not set, or NULL and adds to `problems`. */
+/* Reads what a replica of instance `name` declares: [{"name","port"}], and [{"name","required",
+ * "port"}] with a port only if it listens there in any case, each of them NULL for none. Fields
+ * that are not known here are left alone: the replica may be newer than we are. Returns an instance
+ * with `applied` not set, or NULL and adds to `problems`. */
 struct model_instance *descriptor_read_declaration(const char *name, const json_t *inbounds,
                                                    const json_t *outbounds,
                                                    struct problems *problems);

@@ -19,7 +19,8 @@ struct model_interface {
     char name[NAME_SIZE]; /* unique in its instance, whatever the direction */
     enum model_direction direction;
     bool required;        /* of an outbound; false for an inbound */
-    uint16_t port;        /* of an inbound: its rule's target port; 0 for an outbound */
+    uint16_t port;        /* of an inbound: its rule's target port; of an outbound that a replica
+                           * declares: where it listens in any case, else 0 */
     char rule[NAME_SIZE]; /* of an inbound: the name of its rule; "" for an outbound */
 };
 
