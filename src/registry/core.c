@@ -110,13 +110,23 @@ void core_take(struct core *core, const struct store_change *change)
     }
 }
 
-/* A rule may name another port: that is what both ends of its connections go by. */
+static void show_connection(struct core *core, const struct model_connection *connection)
+{
+    events_publish(core->events, "connection", forms_connection(&core->forms, connection));
+}
+
+/* A rule may name another port: that is what both ends of its connections go by, and what their
+ * forms tell. */
 static void tell_both_ends(struct core *core, const char *instance)
 {
     const struct model_connection *at = NULL;
 
     feed_touch(core->feed, instance);
+    while ((at = mesh_next_from(core->mesh, instance, at))) {
+        show_connection(core, at);
+    }
     while ((at = mesh_next_to(core->mesh, instance, NULL, at))) {
+        show_connection(core, at);
         feed_touch(core->feed, at->source);
     }
 }
@@ -132,8 +142,8 @@ static void tell_of_instance(struct core *core, const struct store_change *chang
         events_publish(core->events, "instance-removed", json_pack("{s:s}", "name", name));
         return;
     }
-    tell_both_ends(core, name);
     events_publish(core->events, "instance", forms_instance(&core->forms, instance));
+    tell_both_ends(core, name);
     standings_look_at(core->standings, name);
 }
 
@@ -156,10 +166,13 @@ static void tell_of_connection(struct core *core, const struct store_change *cha
     feed_touch(core->feed, row->target);
     if (connection) {
         standings_look(core->standings, connection);
-        return;
+        if (change->expected != 0) {
+            return;
+        }
+    } else {
+        standings_forget(core->standings, row->id);
+        events_publish(core->events, "connection-removed", json_pack("{s:s}", "id", row->id));
     }
-    standings_forget(core->standings, row->id);
-    events_publish(core->events, "connection-removed", json_pack("{s:s}", "id", row->id));
     show_instance(core, row->source);
     show_instance(core, row->target);
 }
