@@ -7,9 +7,9 @@ build=(autoconf automake pkg-config gcc libc6-dev make libevent-dev libmbedtls-d
        libnghttp2-dev libconfig-dev libinih-dev libjansson-dev libcurl4-openssl-dev
        libsqlite3-dev)
 quickstart=(redis-server redis-tools)
-test=(libcmocka-dev clang python3-pytest python3-pytest-xdist python3-h2 redis-server redis-tools
-      nginx postgresql gnutls-bin valgrind openssl gnutls-bin curl procps iproute2 util-linux debootstrap groff-base
-      xz-utils)
+test=(libcmocka-dev clang python3-pytest python3-pytest-xdist python3-h2 python3-jsonschema
+      python3-yaml redis-server redis-tools nginx postgresql gnutls-bin valgrind openssl curl procps
+      iproute2 util-linux debootstrap groff-base xz-utils)
 
 wanted=()
 for group in "${@:-build}"; do

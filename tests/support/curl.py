@@ -4,6 +4,7 @@ import json
 import queue
 import subprocess
 import threading
+import time
 
 from .answers import Answer
 from .environment import SLOW
@@ -64,13 +65,14 @@ def _field(line):
 
 
 class Lines(Process):
-    """An answer that goes on: each line of it as JSON, as it comes."""
+    """An answer that goes on: each line of it as JSON, as it comes; `check` sees each one."""
 
-    def __init__(self, url, ca, output, *, identity=None, headers=None):
+    def __init__(self, url, ca, output, *, identity=None, headers=None, check=lambda line: None):
         command = _command(url, ca, identity, "GET", headers or {})
         command[1:1] = ["--no-buffer", "--fail-with-body"]
         super().__init__(command, output)
         self.seen = []
+        self._check = check
         self._lines = queue.Queue()
         self.child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -91,13 +93,15 @@ class Lines(Process):
         if line is None:
             self._lines.put(None)
         else:
+            self._check(line)
             self.seen.append(line)
         return line
 
     def wait_for(self, check, timeout=10.0):
         """The next line for which `check` holds; those before it are skipped."""
+        end = time.monotonic() + timeout * SLOW
         while True:
-            line = self.next(timeout)
+            line = self.next(max(end - time.monotonic(), 0) / SLOW)
             assert line is not None, f"it ended, after {self.seen}"
             if check(line):
                 return line

@@ -3,6 +3,7 @@
 import json
 
 from .environment import SLOW
+from .openapi import contract
 
 
 class Event:
@@ -36,8 +37,10 @@ class Events:
         while line := self._answer.readline():
             line = line.decode().rstrip("\n")
             if not line and fields:
-                self.seen.append(Event(fields))
-                return self.seen[-1]
+                event = Event(fields)
+                contract().check_item("/v1/events", event.name, event.data)
+                self.seen.append(event)
+                return event
             name, _, value = line.partition(":")
             if name:
                 fields[name] = value.removeprefix(" ")

@@ -14,6 +14,7 @@ from .authority import TRUST_DOMAIN, Identity
 from .daemon import Daemon
 from .environment import SLOW, program
 from .events import Events
+from .openapi import contract
 from .process import run
 
 
@@ -62,7 +63,11 @@ class SecureDoor:
 
     def lines(self, path):
         return curl.Lines(
-            self.url(path), self._registry.ca, self._registry.log.path, identity=self._identity
+            self.url(path),
+            self._registry.ca,
+            self._registry.log.path,
+            identity=self._identity,
+            check=lambda line: contract().check_item(path, line["type"], line),
         )
 
 
@@ -135,7 +140,9 @@ class Registry(Daemon):
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")
-        return (door or self.plain).send(method, path, headers, body)
+        answer = (door or self.plain).send(method, path, headers, body)
+        contract().check_answer(method, path, body, answer)
+        return answer
 
     def get(self, path, **options):
         return self.call("GET", path, **options)
