@@ -183,8 +183,8 @@ static bool may_call(const struct api *api, const struct route *route, struct re
                       "give one of the token files in the registry's data_dir: --token-file FILE");
     } else {
         struct error detail;
-        error_set(&detail, "this takes the role %s, the token is for a %s", role_text(route->role),
-                  role_text(call->role));
+        error_set(&detail, "this takes the role %s, and the token has the role %s",
+                  role_text(route->role), role_text(call->role));
         reply_problem(reply, 403, "forbidden", detail.text, NULL);
     }
     return false;
