@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define TEXT_WIDTH 80
+
 /* Options that several commands have, each list ended by one without a name. */
 static const struct command_option form_options[] = {
     {.name = "o",
@@ -332,6 +334,27 @@ void command_registry_help(FILE *out)
     describe_options(registry_options, out);
 }
 
+/* In lines of a width that can be read. */
+static void print_wrapped(const char *text, FILE *out)
+{
+    size_t column = 0;
+
+    while (*text) {
+        size_t length = strcspn(text, " ");
+        if (column > 0 && column + 1 + length > TEXT_WIDTH) {
+            fputc('\n', out);
+            column = 0;
+        } else if (column > 0) {
+            fputc(' ', out);
+            column++;
+        }
+        fwrite(text, 1, length, out);
+        column += length;
+        text += length + strspn(text + length, " ");
+    }
+    fputc('\n', out);
+}
+
 void command_help(const struct command *command, FILE *out)
 {
     fputs("usage: ", out);
@@ -339,7 +362,9 @@ void command_help(const struct command *command, FILE *out)
     if (command->alias) {
         fprintf(out, "or, shorter: appnet %s ...\n", command->alias);
     }
-    fprintf(out, "\n%s\n\n", command->text);
+    fputc('\n', out);
+    print_wrapped(command->text, out);
+    fputc('\n', out);
     for (unsigned i = 0; i < operand_count(command); i++) {
         fprintf(out, "  %-29s %s\n", command->operands[i].name, command->operands[i].text);
     }

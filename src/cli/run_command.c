@@ -84,14 +84,16 @@ static bool is_end(int number)
     return number == SIGTERM || number == SIGINT || number == SIGQUIT || number == SIGHUP;
 }
 
-/* Passes a signal on to the application. What is typed at the terminal has reached it already: it
- * is in our process group. */
+/* Passes a signal on to the application. What is typed at the terminal has reached it already, as
+ * long as it is in our process group. */
 static void pass_on(const struct run *run, const siginfo_t *signal)
 {
     bool for_us = signal->si_signo == SIGCHLD || signal->si_signo == SIGPIPE;
-    bool by_terminal = signal->si_code == SI_KERNEL;
 
-    if (run->application && !for_us && !by_terminal) {
+    if (!run->application || for_us) {
+        return;
+    }
+    if (signal->si_code != SI_KERNEL || getpgid(run->application) != getpgrp()) {
         kill(run->application, signal->si_signo);
     }
 }

@@ -27,12 +27,30 @@ static char *find_only(const char *folder, struct error *err)
     return socket;
 }
 
+/* What was chosen, or NULL. */
+static const char *chosen(const char *given)
+{
+    const char *socket = given ? given : getenv("APPNET_SIDECAR");
+
+    return socket && *socket ? socket : NULL;
+}
+
 char *sidecar_find(const char *given, const char *folder, struct error *err)
 {
-    if (!given) {
-        given = getenv("APPNET_SIDECAR");
-    }
-    return given && *given ? memory_strdup(given) : find_only(folder, err);
+    const char *socket = chosen(given);
+
+    return socket ? memory_strdup(socket) : find_only(folder, err);
+}
+
+bool sidecar_may_come(const char *given, const char *folder)
+{
+    char *pattern = memory_printf("%s/*.sock", folder);
+    glob_t found = {.gl_pathc = 0};
+    bool several = glob(pattern, 0, NULL, &found) == 0 && found.gl_pathc > 1;
+
+    globfree(&found);
+    free(pattern);
+    return chosen(given) || !several;
 }
 
 static int get(CURL *curl, const char *socket, const char *path, long timeout,

@@ -2,6 +2,8 @@
 #ifndef APPNET_CLI_SIDECAR_CLIENT_H
 #define APPNET_CLI_SIDECAR_CLIENT_H
 
+#include <stdbool.h>
+
 #include "appnet/base/error.h"
 
 #define SIDECAR_FOLDER "/run/appnet"
@@ -18,6 +20,9 @@
 /* The socket to ask: the one given, or $APPNET_SIDECAR, or else the only *.sock in `folder`. The
  * caller frees it. */
 char *sidecar_find(const char *given, const char *folder, struct error *err);
+
+/* Whether waiting may help: there is none yet. Several, of which none was chosen, stay several. */
+bool sidecar_may_come(const char *given, const char *folder);
 
 /* The body of the answer to GET `path`, ended by a zero byte; the caller frees it. NULL if there is
  * none within `timeout` milliseconds, or it says no. */

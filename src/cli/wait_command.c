@@ -50,6 +50,10 @@ static int run(const struct command_arguments *arguments, struct error *err)
         error_prefix(err, "--timeout %s", arguments->options[1]);
         return COMMAND_USAGE;
     }
+    if (!sidecar_may_come(arguments->options[0], SIDECAR_FOLDER)) {
+        free(sidecar_find(arguments->options[0], SIDECAR_FOLDER, err));
+        return COMMAND_FAILED;
+    }
     progress_begin(&progress);
     end = progress.begun + seconds * 1000000;
     for (;;) {

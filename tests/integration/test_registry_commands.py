@@ -62,10 +62,13 @@ def _check_refused(done, *sentences, code=1):
 
 def test_registry_is_the_one_of_this_machine_unless_said_otherwise():
     # in a network of its own, where nobody else's registry answers
+    for alone in (["unshare", "--map-root-user", "--net"], ["unshare", "--net"]):
+        if run([*alone, "true"], check=False).returncode == 0:
+            break
+    else:
+        pytest.skip("no network of our own to be had here")
     done = run(
-        ["unshare", "--map-root-user", "--net", program("appnet"), "list"],
-        environment={"APPNET_REGISTRY": ""},
-        check=False,
+        [*alone, program("appnet"), "list"], environment={"APPNET_REGISTRY": ""}, check=False
     )
     assert "http://127.0.0.1:15080" in done.stderr
     assert "--registry URL or APPNET_REGISTRY" in done.stderr

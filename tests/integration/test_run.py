@@ -390,6 +390,57 @@ def test_keys_at_a_terminal_reach_the_application_once(bench, lab):
     assert terminal.wait() == 3, terminal.seen
 
 
+def test_keys_reach_an_application_in_a_session_of_its_own(bench, lab):
+    terminal = lab.add(
+        Terminal(
+            "run",
+            "-c",
+            bench.file,
+            *bench.script(
+                """
+                def heard(number, frame):
+                    say("interrupted")
+                    sys.exit(6)
+
+                signal.signal(signal.SIGINT, heard)
+                os.setsid()
+                say("ready")
+                time.sleep(20)
+                """
+            ),
+        )
+    )
+    terminal.read_until("ready")
+    terminal.type("\x03")
+    assert terminal.wait() == 6, terminal.seen
+    assert terminal.seen.count("interrupted") == 1
+
+
+def test_a_stopped_job_goes_on(bench, lab):
+    """As by Ctrl-Z and fg: application and `appnet run` stop together, and the sidecar serves on."""
+    own_group = "import os, sys; os.setpgid(0, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    running = bench.start(
+        "sh",
+        "-c",
+        "echo begun; sleep 1; echo ended",
+        wrapper=[sys.executable, "-c", own_group],
+    )
+    _said(running, "begun\n")
+    sidecar = _sidecar_of(running)
+    os.killpg(running.pid, signal.SIGTSTP)
+    time.sleep(1.5)
+    assert "\nended" not in running.text()
+    assert _state(running.pid) == "T" and _state(sidecar) != "T"
+    os.killpg(running.pid, signal.SIGCONT)
+    assert running.wait() == 0, running.text()
+    assert "\nended" in running.text()
+
+
+def _state(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return stat.read().rpartition(")")[2].split()[0]
+
+
 def test_progress_is_shown_on_a_terminal(lab):
     bench = Bench(lab)
     terminal = lab.add(Terminal("run", "-c", bench.file, "--", "echo", "started"))

@@ -48,7 +48,8 @@ static const struct command asking = {
 
 static const struct command running = {
     .words = "do",
-    .text = "Does it.",
+    .text = "Does it, whatever it is, wherever it may be found, and says so in words that are too "
+            "many for one line.",
     .operands = {{"WHERE", "the place"}},
     .rest = "COMMAND ARGS...",
     .options = {{.name = "c", .value = "FILE", .text = "how"}},
@@ -255,10 +256,13 @@ static void describes_itself(void **state)
                               "  --dir            DIR          where\n"
                               "  --dirt           KIND         which\n"
                               "   -x              one|two      how\n");
-    assert_described(&running, "usage: appnet do WHERE [-c FILE] -- COMMAND ARGS...\n"
-                               "\nDoes it.\n\n"
-                               "  WHERE                         the place\n"
-                               "   -c              FILE         how\n");
+    assert_described(
+        &running,
+        "usage: appnet do WHERE [-c FILE] -- COMMAND ARGS...\n"
+        "\nDoes it, whatever it is, wherever it may be found, and says so in words that are"
+        "\ntoo many for one line.\n\n"
+        "  WHERE                         the place\n"
+        "   -c              FILE         how\n");
 }
 
 static void says_what_all_have(void **state)

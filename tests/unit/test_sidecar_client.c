@@ -54,12 +54,16 @@ static void finds_the_socket(void **state)
                         "there is no sidecar in none: name its socket by --sidecar SOCKET");
     assert_int_equal(file_make_folder("run", 0700, NULL), 0);
     assert_null(sidecar_find(NULL, "run", &err));
+    assert_true(sidecar_may_come(NULL, "none"));
+    assert_true(sidecar_may_come(NULL, "run"));
     assert_int_equal(file_write("run/a.sock", "", 0, 0600, false, NULL), 0);
     assert_int_equal(file_write("run/other", "", 0, 0600, false, NULL), 0);
     assert_found(NULL, "run", "run/a.sock");
     assert_int_equal(file_write("run/b.sock", "", 0, 0600, false, NULL), 0);
     assert_null(sidecar_find(NULL, "run", &err));
     assert_string_equal(err.text, "there are 2 sidecars in run: choose one by --sidecar SOCKET");
+    assert_false(sidecar_may_come(NULL, "run"));
+    assert_true(sidecar_may_come("run/a.sock", "run"));
     setenv("APPNET_SIDECAR", "", 1);
     assert_null(sidecar_find(NULL, "run", &err));
     setenv("APPNET_SIDECAR", "/from/environment", 1);
