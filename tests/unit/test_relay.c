@@ -117,6 +117,13 @@ static void scene_free(struct scene *scene)
     close_if_open(&scene->client);
     close_if_open(&scene->server);
     close_if_open(&scene->listener);
+    /* The last relays end with their tunnels, and their sets are cleared while there is a loop. */
+    for (int i = 0; i < 2; i++) {
+        tunnel_free(scene->world.sides[i].tunnel);
+        scene->world.sides[i].tunnel = NULL;
+    }
+    relay_set_clear(&scene->source);
+    relay_set_clear(&scene->target);
     world_free(&scene->world);
     assert_int_equal(atomic_load(&scene->source.open), 0);
     assert_int_equal(atomic_load(&scene->target.open), 0);
