@@ -39,6 +39,8 @@ struct membership {
     struct http_call *report;   /* NULL: none under way */
     struct event *dial, *hang_up, *silence, *due;
     bool connected;    /* the watch has told something */
+    bool down;         /* lost, and to be hung up: what still comes is not listened to */
+    bool withdrawn;    /* others are to send nothing new here */
     bool changed;      /* since the report under way was made */
     unsigned failures; /* in a row */
     int64_t contact;   /* seconds since 1970 */
@@ -155,17 +157,20 @@ static unsigned lease_of(const struct membership *membership)
     return view_lease(membership->view);
 }
 
-static void heard(struct membership *membership)
+static void wait_for_a_word(struct membership *membership)
 {
     const struct timeval patience = {(time_t)lease_of(membership), 0};
 
-    membership->contact = time(NULL);
     event_add(membership->silence, &patience);
 }
 
 /* The connection has ended, or must; said once for each reason. */
 static void lost(struct membership *membership, const char *why)
 {
+    if (membership->down) {
+        return;
+    }
+    membership->down = true;
     if (membership->connected || strcmp(membership->trouble.text, why) != 0) {
         log_warn("registry lost", LOG_S("address", membership->config->registry.address),
                  LOG_S("detail", why));
@@ -188,6 +193,7 @@ static void on_hang_up(evutil_socket_t fd, short what, void *argument)
     http_client_free(membership->client);
     membership->client = NULL;
     membership->report = NULL;
+    membership->changed = false; /* everything is told anew */
     event_del(membership->silence);
     event_del(membership->due);
     event_add(membership->dial, &when);
@@ -220,19 +226,25 @@ static void on_line(void *argument, const char *line, size_t length)
     struct error err = ERROR_INIT;
     enum view_line kind;
 
+    /* Behind a line that was not taken, the next one would change something else than it means. */
+    if (membership->down) {
+        return;
+    }
     if (view_take(membership->view, line, length, &kind, &err) != 0) {
         log_error("registry not understood", LOG_S("detail", err.text));
         lost(membership, err.text);
         return;
     }
-    heard(membership);
+    membership->contact = time(NULL);
+    wait_for_a_word(membership);
     if (kind == VIEW_ALIVE) {
         return;
     }
     connected(membership);
     if (kind != VIEW_RESUME) {
-        save_view(membership);
+        /* In this order: the disk must not hold back a removal. */
         membership->handlers.view(membership->handlers.argument);
+        save_view(membership);
     }
     membership_changed(membership);
 }
@@ -262,16 +274,17 @@ static void on_dial(evutil_socket_t fd, short what, void *argument)
     struct membership *membership = argument;
     const struct tls_expected registry = {.who = TLS_REGISTRY};
     const char *digest = view_digest(membership->view);
-    char path[128];
+    char path[64 + VIEW_DIGEST_SIZE];
 
     (void)fd;
     (void)what;
+    membership->down = false;
     snprintf(path, sizeof path, "/v1/sidecar/watch?replica=%s%s%s", membership->replica,
              digest[0] ? "&view=" : "", digest);
     membership->client =
         http_client_new(membership->loop, membership->handshaker, &membership->address, &registry);
     http_client_request(membership->client, "GET", path, NULL, 0, 0, &watch_handlers, membership);
-    heard(membership);
+    wait_for_a_word(membership);
 }
 
 void membership_start(struct membership *membership)
@@ -288,7 +301,7 @@ static json_t *advertised(const struct membership *membership)
     struct address address = config->tunnel.advertise;
     char text[ADDRESS_TEXT_SIZE];
 
-    if (config->tunnel.listen.port == 0) {
+    if (config->tunnel.listen.port == 0 || membership->withdrawn) {
         return json_null();
     }
     if (address.port == 0) {
@@ -412,6 +425,12 @@ void membership_changed(struct membership *membership)
 void membership_reconfigure(struct membership *membership, const struct config *config)
 {
     membership->config = config;
+    membership_changed(membership);
+}
+
+void membership_withdraw(struct membership *membership)
+{
+    membership->withdrawn = true;
     membership_changed(membership);
 }
 

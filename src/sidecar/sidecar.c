@@ -17,6 +17,7 @@
 #include "appnet/sidecar/credentials.h"
 #include "appnet/sidecar/listeners.h"
 #include "appnet/sidecar/membership.h"
+#include "appnet/sidecar/report.h"
 #include "appnet/sidecar/status.h"
 #include "appnet/sidecar/worker.h"
 #include "config.h"
@@ -249,8 +250,10 @@ static struct identity *load_identity(const struct config *config, struct error 
 static struct snapshot *make_snapshot(const struct sidecar *sidecar, const struct config *config,
                                       struct error *err)
 {
+    /* Nothing is dialled before there is an identity. */
     return sidecar->membership
-               ? snapshot_from_view(config, membership_view(sidecar->membership), err)
+               ? snapshot_from_view(
+                     config, sidecar->identity ? membership_view(sidecar->membership) : NULL, err)
                : snapshot_new(config, err);
 }
 
@@ -315,11 +318,7 @@ static int reload(struct sidecar *sidecar, struct error *err)
     }
     config_free(sidecar->config);
     sidecar->config = config;
-    if (sidecar->identity) {
-        publish(sidecar, snapshot);
-    } else {
-        snapshot_unref(snapshot);
-    }
+    publish(sidecar, snapshot);
     return 0;
 }
 
@@ -328,17 +327,11 @@ static int reload(struct sidecar *sidecar, struct error *err)
 static void on_view(void *argument)
 {
     struct sidecar *sidecar = argument;
-    const char *bundle = view_trust_bundle(membership_view(sidecar->membership));
-    struct error err = ERROR_INIT;
-    struct snapshot *snapshot = make_snapshot(sidecar, sidecar->config, &err);
+    const struct view *view = membership_view(sidecar->membership);
 
-    if (bundle) {
-        credentials_set_bundle(sidecar->credentials, bundle);
-    }
-    if (snapshot) {
-        publish(sidecar, snapshot);
-    } else {
-        log_error("connections not taken", LOG_S("detail", err.text));
+    publish(sidecar, snapshot_rewire(sidecar->snapshot, sidecar->config, view));
+    if (view_trust_bundle(view)) {
+        credentials_set_bundle(sidecar->credentials, view_trust_bundle(view));
     }
 }
 
@@ -364,7 +357,7 @@ static void on_identity(void *argument, const struct identity *identity)
         log_error("certificate not taken", LOG_S("detail", err.text));
     } else if (first) {
         on_view(sidecar);
-        if (listen_for_tunnels(sidecar, &err) != 0) {
+        if (!sidecar->draining && listen_for_tunnels(sidecar, &err) != 0) {
             sidecar->failure = err;
             loop_stop(sidecar->loop);
             return;
@@ -375,6 +368,11 @@ static void on_identity(void *argument, const struct identity *identity)
 
 /* ---- reports ---- */
 
+static struct report_use use_of(const struct sidecar *sidecar)
+{
+    return (struct report_use){.reports = sidecar->used, .workers = sidecar->worker_count};
+}
+
 static void forget_use(struct sidecar *sidecar)
 {
     for (unsigned i = 0; sidecar->used && i < sidecar->worker_count; i++) {
@@ -384,14 +382,23 @@ static void forget_use(struct sidecar *sidecar)
     sidecar->used = NULL;
 }
 
+/* Where nothing moves there is nothing to tell. */
 static void on_used(void *argument, struct worker_report **reports)
 {
     struct sidecar *sidecar = argument;
+    struct report_use use = use_of(sidecar);
+    struct worker_use before = report_total(&use);
+    struct worker_use now;
 
     sidecar->asking = false;
     forget_use(sidecar);
     sidecar->used = reports;
-    membership_changed(sidecar->membership);
+    use = use_of(sidecar);
+    now = report_total(&use);
+    if (now.streams != before.streams || now.sent != before.sent ||
+        now.received != before.received) {
+        membership_changed(sidecar->membership);
+    }
 }
 
 static void on_look_at_use(evutil_socket_t fd, short what, void *argument)
@@ -406,62 +413,13 @@ static void on_look_at_use(evutil_socket_t fd, short what, void *argument)
     }
 }
 
-/* Sums over the workers. */
-static struct worker_use use_of(const struct sidecar *sidecar, const char *id)
-{
-    struct worker_use sum = {0};
-
-    for (unsigned i = 0; sidecar->used && i < sidecar->worker_count; i++) {
-        const struct worker_report *report = sidecar->used[i];
-        for (unsigned k = 0; k < report->use_count; k++) {
-            if (strcmp(report->uses[k].id, id) == 0) {
-                sum.streams += report->uses[k].streams;
-                sum.sent += report->uses[k].sent;
-                sum.received += report->uses[k].received;
-            }
-        }
-    }
-    return sum;
-}
-
-static json_t *report_entry(const struct sidecar *sidecar, const char *id, const char *role)
-{
-    const struct worker_use use = use_of(sidecar, id);
-
-    return json_pack("{s:s, s:s, s:I, s:I, s:I}", "id", id, "role", role, "streams",
-                     (json_int_t)use.streams, "sent", (json_int_t)use.sent, "received",
-                     (json_int_t)use.received);
-}
-
-static void add_state(json_t *entry, const struct connection_state *state)
-{
-    json_object_set_new(
-        entry, "status",
-        json_string(connection_status_text(state ? state->status : CONNECTION_WAITING)));
-    if (state && state->reason) {
-        json_object_set_new(entry, "reason", json_string(state->reason));
-        json_object_set_new(entry, "detail", json_string(state->detail.text));
-    }
-}
-
 static json_t *make_report(void *argument)
 {
     const struct sidecar *sidecar = argument;
-    const struct snapshot *snapshot = sidecar->snapshot;
-    json_t *list = json_array();
+    const struct report_use use = use_of(sidecar);
 
-    for (unsigned i = 0; i < snapshot->outbound_count; i++) {
-        const struct snapshot_outbound *outbound = &snapshot->outbounds[i];
-        if (outbound->connected) {
-            json_t *entry = report_entry(sidecar, outbound->id, "source");
-            add_state(entry, board_state(sidecar->board, outbound->name));
-            json_array_append_new(list, entry);
-        }
-    }
-    for (unsigned i = 0; i < snapshot->allow_count; i++) {
-        json_array_append_new(list, report_entry(sidecar, snapshot->allows[i].id, "target"));
-    }
-    return list;
+    return report_connections(membership_view(sidecar->membership), sidecar->snapshot,
+                              sidecar->board, &use);
 }
 
 static int make_member(struct sidecar *sidecar, struct error *err)
@@ -557,6 +515,9 @@ static void on_terminate(evutil_socket_t fd, short what, void *argument)
     sidecar->drain_began = sidecar->last_busy = loop_now();
     log_info("draining", LOG_I("deadline_seconds", sidecar->config->drain_timeout));
     handshaker_close(sidecar->handshaker);
+    if (sidecar->membership) {
+        membership_withdraw(sidecar->membership);
+    }
     for (unsigned i = 0; i < sidecar->worker_count; i++) {
         worker_drain(sidecar->workers[i]);
     }
@@ -694,24 +655,9 @@ static int begin(struct sidecar *sidecar, struct error *err)
     return 0;
 }
 
-/* What there is before anybody has said anything. */
-static struct snapshot *first_snapshot(const struct sidecar *sidecar, struct error *err)
-{
-    struct view *nothing;
-    struct snapshot *snapshot;
-
-    if (!sidecar->membership) {
-        return snapshot_new(sidecar->config, err);
-    }
-    nothing = view_new();
-    snapshot = snapshot_from_view(sidecar->config, nothing, err);
-    view_free(nothing);
-    return snapshot;
-}
-
 int sidecar_run(struct sidecar *sidecar, struct error *err)
 {
-    struct snapshot *snapshot = first_snapshot(sidecar, err);
+    struct snapshot *snapshot = make_snapshot(sidecar, sidecar->config, err);
 
     if (!snapshot) {
         return -1;

@@ -49,6 +49,9 @@ void membership_start(struct membership *membership);
 /* The file was read anew: other interfaces may be declared. */
 void membership_reconfigure(struct membership *membership, const struct config *config);
 
+/* This sidecar is going to end: the registry is to lead nobody new to it. */
+void membership_withdraw(struct membership *membership);
+
 /* The certificate has changed. */
 void membership_identify(struct membership *membership, const struct identity *identity);
 
