@@ -1,0 +1,280 @@
+"""Who may join, and with what: tokens and signing requests that the registry refuses, each for a
+reason of its own, while it serves others.
+"""
+
+import base64
+import threading
+import time
+
+import pytest
+
+from support.curl import CurlError
+from support.process import run
+from support.signing import text_of
+
+
+@pytest.fixture(name="registry")
+def _registry(lab):
+    return lab.registry()
+
+
+def _token(registry, instance="shop", **options):
+    return registry.join_token(instance, **options)["token"]
+
+
+def _uses_left(registry):
+    (row,) = registry.get("/v1/join-tokens").good()["tokens"]
+    return row["uses_left"]
+
+
+# What is good
+
+
+def test_what_is_issued_is_what_was_asked_for(registry, lab):
+    request, key = registry.request_for("shop")
+    answer = registry.enroll(_token(registry), request).good(201)
+    assert set(answer) == {"certificate", "trust_bundle", "not_after"}
+    identity = registry.keep_identity("shop", answer, key)
+    text = text_of(identity.certificate)
+    assert f"URI:{registry.uri('shop')}\n" in text and text.count("URI:") == 1
+    assert "CA:FALSE" in text and "prime256v1" in text
+    run(["openssl", "verify", "-x509_strict", "-CAfile", registry.ca, identity.certificate])
+    assert answer["certificate"].count("BEGIN CERTIFICATE") == 2
+    assert answer["trust_bundle"] == registry.ca.read_text(encoding="ascii")
+
+
+def test_what_else_a_request_asks_for_is_not_granted(registry):
+    request, key = registry.request_for(
+        "shop",
+        extensions=[
+            "basicConstraints=critical,CA:TRUE",
+            "keyUsage=keyCertSign,cRLSign",
+            "extendedKeyUsage=codeSigning",
+        ],
+    )
+    identity = registry.keep_identity(
+        "x", registry.enroll(_token(registry), request).good(201), key
+    )
+    text = text_of(identity.certificate)
+    assert "CA:FALSE" in text and "CA:TRUE" not in text
+    assert "Certificate Sign" not in text and "Code Signing" not in text
+
+
+def test_several_may_join_by_one_token(registry):
+    token = _token(registry, uses=2)
+    serials = set()
+    for _ in range(2):
+        request, key = registry.request_for("shop")
+        answer = registry.enroll(token, request).good(201)
+        identity = registry.keep_identity("shop", answer, key)
+        serials.add(
+            run(["openssl", "x509", "-noout", "-serial", "-in", identity.certificate]).stdout
+        )
+    assert len(serials) == 2
+    registry.enroll(token, registry.request_for("shop")[0]).refused(403, "token-used")
+
+
+# Tokens
+
+
+def test_one_token_is_good_for_one_of_many_at_once(registry):
+    token = _token(registry)
+    requests = [registry.request_for("shop")[0] for _ in range(8)]
+    codes = []
+
+    def enrol(request):
+        answer = registry.enroll(token, request)
+        codes.append(answer.json.get("code", answer.status))
+
+    threads = [threading.Thread(target=enrol, args=(request,)) for request in requests]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert codes.count(201) == 1, codes
+    assert set(codes) - {201} <= {"token-used", "changed-meanwhile"}, codes
+
+
+def test_a_token_is_refused_after_its_time(registry):
+    token = _token(registry, ttl=1)
+    request, _ = registry.request_for("shop")
+    time.sleep(2.1)
+    registry.enroll(token, request).refused(403, "token-expired")
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_changed_token_is_refused(registry, place):
+    parts = _token(registry).split(".")
+    parts[place] = ("b" if parts[place][0] != "b" else "c") + parts[place][1:]
+    request, _ = registry.request_for("shop")
+    registry.enroll(".".join(parts), request).refused(403, "token-invalid")
+    assert _uses_left(registry) == 1
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "appnet1",
+        "appnet1...",
+        "x" * 10000,
+        "appnet1." + "a" * 12 + "." + "A" * 43 + "." + "0" * 64,
+        "appnet2." + "a" * 12 + "." + "A" * 43 + "." + "0" * 64,
+    ],
+)
+def test_what_is_no_token_is_refused(registry, token):
+    request, _ = registry.request_for("shop")
+    registry.enroll(token, request).refused(403, "token-invalid")
+
+
+def test_secrets_are_kept_by_nobody(registry):
+    secret = _token(registry).split(".")[2]
+    registry.stop()
+    for path in registry.data.rglob("*"):
+        assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+    assert secret not in registry.text()
+
+
+# Requests. Whoever has a token may ask for its instance and for nothing else, and a request that is
+# refused uses the token up in no way.
+
+
+def _refused_request(registry, request, *sentences):
+    problem = registry.enroll(_token(registry), request).refused(422, "csr-invalid")
+    for sentence in sentences:
+        assert sentence in problem["detail"], problem
+    assert _uses_left(registry) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"subject": "mysql", "names": "URI:spiffe://shop.example/instance/mysql"},
+        {"subject": "mysql"},
+        {"names": "URI:spiffe://shop.example/instance/mysql"},
+        {"names": "URI:spiffe://other.example/instance/shop"},
+        {"names": "URI:spiffe://shop.example/registry"},
+        {"names": "URI:spiffe://shop.example"},
+        {"subject": "/O=x/CN=shop"},
+        {"subject": "/CN=shop/CN=mysql"},
+    ],
+    ids=str,
+)
+def test_a_request_for_another_name_is_refused(registry, options):
+    _refused_request(registry, registry.request_for("shop", **options)[0])
+
+
+@pytest.mark.parametrize("more", ["DNS:mysql", "IP:10.0.0.1", "email:a@b", "URI:https://x", "same"])
+def test_a_request_for_more_names_is_refused(registry, more):
+    own = f"URI:{registry.uri('shop')}"
+    more = own if more == "same" else more
+    for names in (f"{own},{more}", f"{more},{own}"):
+        request, _ = registry.request_for("shop", names=names)
+        registry.enroll(_token(registry), request).refused(422, "csr-invalid")
+
+
+@pytest.mark.parametrize("kind", ["P-384", "secp256k1", "RSA-1024", "RSA-2048", "Ed25519"])
+def test_a_key_of_another_kind_is_refused(registry, kind):
+    _refused_request(registry, registry.request_for("shop", kind)[0])
+
+
+def test_a_weak_digest_is_refused(registry):
+    _refused_request(registry, registry.request_for("shop", digest="sha1")[0], "SHA-256")
+
+
+def test_a_request_signed_by_another_key_is_refused(registry):
+    first, second = (registry.request_for("shop")[0] for _ in range(2))
+    one, other = (_der(request) for request in (first, second))
+    # BIT STRING, 66 bytes, uncompressed: the public key.
+    mark = bytes([0x03, 0x42, 0x00, 0x04])
+    key = other[other.index(mark) : other.index(mark) + 68]
+    at = one.index(mark)
+    _refused_request(registry, _pem(one[:at] + key + one[at + 68 :]), "signature")
+
+
+def _der(pem):
+    return base64.b64decode("".join(pem.splitlines()[1:-1]))
+
+
+def _pem(der):
+    text = base64.encodebytes(der).decode()
+    return f"-----BEGIN CERTIFICATE REQUEST-----\n{text}-----END CERTIFICATE REQUEST-----\n"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    ["", "hello", "-----BEGIN CERTIFICATE REQUEST-----", "x" * 100_000, "\n" * 20_000],
+    ids=lambda text: f"{text[:12]!r}*{len(text)}",
+)
+def test_what_is_no_request_is_refused(registry, request_):
+    _refused_request(registry, request_)
+
+
+def test_every_cut_of_a_request_is_refused(registry):
+    request, _ = registry.request_for("shop")
+    token = _token(registry)
+    for length in range(0, len(request) - 2, 37):
+        answer = registry.enroll(token, request[:length])
+        assert answer.status in (422, 429), answer
+    registry.enroll(token, request).good(201)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"token": 1, "csr": 2}',
+        b'{"token": "x"}',
+        b'{"csr": "x"}',
+        b'{"token": "x", "csr": "x", "instance": "mysql"}',
+        b"\xff\xfe",
+    ],
+)
+def test_what_is_no_body_is_refused(registry, body):
+    answer = registry.post("/v1/enroll", body, role=None, door=registry.secure)
+    assert answer.status in (400, 403, 422), answer
+    assert answer.type == "application/problem+json"
+
+
+# Others are served meanwhile
+
+
+def test_a_body_of_ten_megabytes_is_cut_off(registry):
+    token = _token(registry)
+    big = b'{"token": "x", "csr": "' + b"A" * (10 << 20) + b'"}'
+    done = {}
+
+    def send():
+        try:
+            done["answer"] = registry.post("/v1/enroll", big, role=None, door=registry.secure)
+        except CurlError as error:
+            done["answer"] = error  # the door may close while it is being sent to
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    request, _ = registry.request_for("shop")
+    registry.enroll(token, request).good(201)
+    sender.join(20)
+    answer = done["answer"]
+    assert getattr(answer, "status", 413) == 413, answer
+    assert registry.memory() < 100 << 20
+
+
+def test_joining_needs_tls(registry):
+    """At the plain door a token would go in the open."""
+    request, _ = registry.request_for("shop")
+    answer = registry.enroll(_token(registry), request, door=registry.plain)
+    assert answer.status in (403, 404, 426), answer
+    assert _uses_left(registry) == 1
+
+
+def test_a_client_with_a_certificate_of_another_ca_gets_nowhere(registry, authority):
+    request, _ = registry.request_for("shop")
+    with pytest.raises(CurlError):
+        registry.enroll(
+            _token(registry), request, door=registry.as_sidecar(authority.issue("shop"))
+        )
+    assert _uses_left(registry) == 1
