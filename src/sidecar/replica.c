@@ -13,7 +13,7 @@
 #include "appnet/sidecar/policy.h"
 
 /* A probe takes the target a connect to its application, and the way. */
-#define PROBE_PATIENCE ((int64_t)REPLICA_PROBE_SECONDS * 1000000)
+#define PROBE_PATIENCE INT64_C(10000000)
 /* While the target has perhaps not heard of the connection. */
 #define NEWS_STEP_MIN 4000
 #define NEWS_STEP_MAX 64000

@@ -9,7 +9,8 @@
 #include "appnet/sidecar/connection_state.h"
 #include "appnet/tunnel/pool.h"
 
-#define REPLICA_PROBE_SECONDS 10
+/* An application that has ended is noticed so soon, though nobody uses the connection. */
+#define REPLICA_PROBE_SECONDS 2
 /* The registry tells both ends of a new connection at about the same time: so long a target that
  * does not know it yet is asked again at short intervals, and nothing is said of it. */
 #define REPLICA_NEWS_MICROSECONDS 1000000
