@@ -290,9 +290,7 @@ def _until_refused(fleet, port, connection):
 def test_how_long_connecting_and_disconnecting_take(lab, fleet):
     server = lab.serve(Echo)
     fleet.replica("mysql", {"sql": server.address})
-    ports = {
-        f"shop-{i}": {f"db-{k}": lab.port() for k in range(OUTBOUNDS)} for i in range(SOURCES)
-    }
+    ports = {f"shop-{i}": {f"db-{k}": lab.port() for k in range(OUTBOUNDS)} for i in range(SOURCES)}
     for source, outbounds in ports.items():
         fleet.replica(source, outbounds=outbounds)
     fleet.wait_declared("mysql", *ports)
