@@ -88,6 +88,14 @@ static void on_connection_changed(void *argument, unsigned worker,
     loop_post(change->sidecar->loop, take_change, change);
 }
 
+/* There is something new for the registry, if there is a registry. */
+static void report_change(const struct sidecar *sidecar)
+{
+    if (sidecar->membership) {
+        membership_changed(sidecar->membership);
+    }
+}
+
 static void on_state_drawn(void *argument, const struct snapshot_outbound *outbound,
                            const struct connection_state *state)
 {
@@ -98,13 +106,10 @@ static void on_state_drawn(void *argument, const struct snapshot_outbound *outbo
         LOG_S("status", connection_status_text(state->status)),
         LOG_S("reason", state->reason),
         LOG_S("detail", state->detail.text[0] != '\0' ? state->detail.text : NULL)};
-    const struct sidecar *sidecar = argument;
 
     log_write(state->status == CONNECTION_FAILED ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
               "connection state", fields, sizeof fields / sizeof fields[0]);
-    if (sidecar->membership) {
-        membership_changed(sidecar->membership);
-    }
+    report_change(argument);
 }
 
 /* On a handshake thread. */
@@ -397,7 +402,7 @@ static void on_used(void *argument, struct worker_report **reports)
     now = report_total(&use);
     if (now.streams != before.streams || now.sent != before.sent ||
         now.received != before.received) {
-        membership_changed(sidecar->membership);
+        report_change(sidecar);
     }
 }
 
@@ -697,6 +702,7 @@ void sidecar_free(struct sidecar *sidecar)
     }
     admin_free(sidecar->admin);
     membership_free(sidecar->membership);
+    sidecar->membership = NULL; /* what the workers still have to say is reported to nobody */
     credentials_free(sidecar->credentials);
     for (unsigned i = 0; i < sidecar->worker_count; i++) {
         worker_stop(sidecar->workers[i]);

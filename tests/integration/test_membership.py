@@ -110,6 +110,28 @@ def _established(members):
     return shop, mysql, identity
 
 
+# Ending
+
+
+def test_sidecar_ends_just_when_its_target_is_lost(members):
+    # what the workers see last comes when there is nobody left to report it
+    shop, mysql, identity = _established(members)
+    for _ in range(5):
+        with connect(members.port) as client:
+            exchange(client)
+            since = shop.log.position()
+            shop.signal(signal.SIGTERM)
+            shop.wait_log("draining", since)
+            shop.signal(signal.SIGSTOP)
+            mysql.kill()
+            shop.signal(signal.SIGTERM)
+            shop.signal(signal.SIGCONT)
+            shop.check_end(shop.wait())
+        mysql.start()
+        shop.start()
+        members.wait_state(identity, "ESTABLISHED")
+
+
 # Connecting
 
 
