@@ -62,6 +62,13 @@ def test_streams_go_where_there_are_fewest(replicas, lab):
     assert min(balance) >= 10 and max(balance) <= 30, balance
 
 
+def _all_go_to(target, port):
+    since = target.log.position()
+    for _ in range(8):
+        assert answers(port)
+    return sum(line.message == "stream opened" for line in target.log.read()[since:]) == 8
+
+
 def test_replica_that_comes_takes_its_share(replicas, lab):
     gone = replicas.targets[2]
     gone.stop()
@@ -71,7 +78,8 @@ def test_replica_that_comes_takes_its_share(replicas, lab):
         exchange(sock)
     gone.start()
     replicas.wait_tunnels(REPLICAS)
-    eventually(lambda: answers(replicas.port), what="it works")
+    # it has no streams yet, so each new one is its: once every worker has seen that it works
+    eventually(lambda: _all_go_to(gone, replicas.port), what="new streams go to the new replica")
     for _ in range(20):
         held.append(lab.add(connect(replicas.port)))
         exchange(held[-1])
