@@ -360,6 +360,22 @@ static void on_removal(void *argument, const struct store_result *result)
     free(action);
 }
 
+/* Whoever holds a token of the instance's may not bring it back. */
+static unsigned delete_tokens(const struct core *core, const char *instance,
+                              struct store_change *changes)
+{
+    const struct model_token *at = mesh_next_token(core->mesh, NULL);
+    unsigned count = 0;
+
+    for (; at; at = mesh_next_token(core->mesh, at->id)) {
+        if (strcmp(at->instance, instance) == 0) {
+            changes[count++] = (struct store_change){
+                .act = STORE_DELETE, .kind = STORE_TOKEN, .expected = STORE_ANY, .row.token = at};
+        }
+    }
+    return count;
+}
+
 /* Marks the instance, and all its connections that are not marked yet, in one commit. */
 void action_remove_instance(struct core *core, struct reply *reply, const char *name,
                             bool confirmed)
@@ -387,16 +403,17 @@ void action_remove_instance(struct core *core, struct reply *reply, const char *
     }
     instance = model_instance_copy(mesh_instance(core->mesh, name));
     instance->removing = true;
-    changes = memory_zalloc((count + 1) * sizeof *changes);
+    changes = memory_zalloc((count + 1 + mesh_token_count(core->mesh)) * sizeof *changes);
     changes[0] = put_instance(instance, instance->revision);
     for (unsigned i = 0; i < count; i++) {
         rows[i].removing = true;
         changes[i + 1] = put_connection(&rows[i]);
     }
+    count += 1 + delete_tokens(core, name, changes + count + 1);
     action = action_new(core, reply);
     model_name_set(action->instance, name);
     action->confirmed = confirmed;
-    core_commit(core, changes, count + 1, on_removal, action);
+    core_commit(core, changes, count, on_removal, action);
     model_instance_free(instance);
     free(changes);
     free(rows);

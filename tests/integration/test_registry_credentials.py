@@ -204,7 +204,7 @@ def test_sidecar_of_a_removed_instance(lab):
         assert _is_cut(live)
     source.wait_log("registry lost", since, detail=re.compile("it was removed"))
     line = source.wait_log("no new certificate", since, timeout=20)
-    assert "used up" in line["detail"], "it asks to join again, with the token that it has"
+    assert "it was revoked" in line["detail"], "it asks to join again, with the token that it has"
     with pytest.raises(ConnectionRefusedError):
         connect(port)
     assert target.open_streams() == 0
