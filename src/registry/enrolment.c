@@ -14,15 +14,25 @@
 #include "appnet/registry/actions.h"
 #include "core.h"
 
-/* Signing takes a millisecond: strangers may not have the registry do nothing else. */
-#define ENROLMENTS_BURST 200
-#define ENROLMENTS_PER_SECOND 50
+/* Reading a request and signing take a millisecond each, and nobody may have the registry do
+ * nothing else. Whoever asks too often takes certificates from its own instance, and from one in so
+ * many others: which ones, nobody can choose. For strangers, who have no good token, neither is
+ * done. */
+#define SHARES 64
+#define SHARE_BURST 100
+#define SHARE_PER_SECOND 10
+
+/* Refusals in the log. */
+#define REFUSALS_BURST 50
+#define REFUSALS_PER_SECOND 5
 
 struct enrolment {
     struct core *core;
     struct authority *authority;
     int64_t certificate_ttl;
-    struct rate_limit limit;
+    struct rate_limit shares[SHARES];
+    uint64_t seed;
+    struct rate_limit refusals;
 };
 
 struct enrolment *enrolment_new(struct core *core, struct authority *authority,
@@ -33,7 +43,11 @@ struct enrolment *enrolment_new(struct core *core, struct authority *authority,
     enrolment->core = core;
     enrolment->authority = authority;
     enrolment->certificate_ttl = certificate_ttl;
-    enrolment->limit = (struct rate_limit)RATE_LIMIT_INIT(ENROLMENTS_BURST, ENROLMENTS_PER_SECOND);
+    for (int i = 0; i < SHARES; i++) {
+        enrolment->shares[i] = (struct rate_limit)RATE_LIMIT_INIT(SHARE_BURST, SHARE_PER_SECOND);
+    }
+    random_bytes(&enrolment->seed, sizeof enrolment->seed);
+    enrolment->refusals = (struct rate_limit)RATE_LIMIT_INIT(REFUSALS_BURST, REFUSALS_PER_SECOND);
     return enrolment;
 }
 
@@ -48,7 +62,8 @@ struct errand {
     struct reply *reply;
     struct model_token row;
     struct join_token token;
-    struct signing_request *request;
+    char *pem, *client;              /* of who joins: the request as it came, and the address */
+    struct signing_request *request; /* NULL: not read yet */
 };
 
 static struct errand *errand_new(struct enrolment *enrolment, struct reply *reply)
@@ -63,6 +78,8 @@ static struct errand *errand_new(struct enrolment *enrolment, struct reply *repl
 static void errand_free(struct errand *errand)
 {
     signing_request_free(errand->request);
+    free(errand->pem);
+    free(errand->client);
     secret_wipe(&errand->token, sizeof errand->token);
     free(errand);
 }
@@ -179,23 +196,20 @@ static void answer_certificate(struct enrolment *enrolment, struct reply *reply,
     issued_clear(&issued);
 }
 
-static struct signing_request *read_request(struct enrolment *enrolment, struct reply *reply,
-                                            const char *instance, const char *pem)
+/* FNV-1a, from a beginning that nobody knows. */
+static struct rate_limit *share_of(struct enrolment *enrolment, const char *instance)
 {
-    struct error err = ERROR_INIT;
-    struct signing_request *request = signing_request_read(
-        pem, strlen(pem), authority_trust_domain(enrolment->authority), instance, &err);
+    uint64_t hash = enrolment->seed;
 
-    if (!request) {
-        log_warn("request refused", LOG_S("instance", instance), LOG_S("detail", err.text));
-        reply_problem(reply, 422, "csr-invalid", err.text, NULL);
+    for (; *instance; instance++) {
+        hash = (hash ^ (unsigned char)*instance) * 0x100000001b3u;
     }
-    return request;
+    return &enrolment->shares[(hash >> 32) % SHARES];
 }
 
-static bool is_too_fast(struct enrolment *enrolment, struct reply *reply)
+static bool is_too_fast(struct enrolment *enrolment, struct reply *reply, const char *instance)
 {
-    if (rate_limit_take(&enrolment->limit, loop_now(), NULL)) {
+    if (rate_limit_take(share_of(enrolment, instance), loop_now(), NULL)) {
         return false;
     }
     reply_header(reply, "Retry-After", "1");
@@ -204,33 +218,117 @@ static bool is_too_fast(struct enrolment *enrolment, struct reply *reply)
     return true;
 }
 
+/* So that strangers do not fill the log. */
+static void log_refusal(struct enrolment *enrolment, const char *client, const char *token,
+                        const char *reason)
+{
+    uint64_t left_out = 0;
+
+    if (rate_limit_take(&enrolment->refusals, loop_now(), &left_out)) {
+        log_warn("enrolment refused", LOG_S("client", client), LOG_S("token", token),
+                 LOG_S("reason", reason), LOG_I("left_out", (int64_t)left_out));
+    }
+}
+
+/* What the instance asks for; NULL: answered. */
+static struct signing_request *read_request(struct enrolment *enrolment, struct reply *reply,
+                                            const char *instance, const char *pem)
+{
+    struct error err = ERROR_INIT;
+    struct signing_request *request;
+
+    if (is_too_fast(enrolment, reply, instance)) {
+        return NULL;
+    }
+    request = signing_request_read(pem, strlen(pem), authority_trust_domain(enrolment->authority),
+                                   instance, &err);
+    if (!request) {
+        log_warn("request refused", LOG_S("instance", instance), LOG_S("detail", err.text));
+        reply_problem(reply, 422, "csr-invalid", err.text, NULL);
+    }
+    return request;
+}
+
+static void use_token(struct errand *errand);
+
 static void on_token_used(void *argument, const struct store_result *result)
 {
     struct errand *errand = argument;
 
+    if (result->outcome == STORE_CONFLICT) {
+        use_token(errand); /* another replica was quicker: what is left for this one? */
+        return;
+    }
     if (result->outcome == STORE_DONE) {
         answer_certificate(errand->enrolment, errand->reply, errand->request, "replica enrolled");
-    } else if (result->outcome == STORE_CONFLICT) {
-        reply_problem(errand->reply, 409, "changed-meanwhile",
-                      "the join token, or its instance, was changed by another request",
-                      "try again");
     } else {
         action_failed(errand->reply, result);
     }
     errand_free(errand);
 }
 
-/* One use less, and the instance, if nobody has heard of it yet, in one commit. */
-static void use_token(struct enrolment *enrolment, struct reply *reply,
-                      const struct model_token *row, struct signing_request *request)
+/* Why not, for the one who asks. */
+static const char *refuse(const struct errand *errand, const struct model_token *row,
+                          const char **detail)
 {
-    struct core *core = enrolment->core;
-    struct errand *errand = errand_new(enrolment, reply);
+    if (!row || !join_token_matches(&errand->token, row->hash)) {
+        *detail =
+            "this join token is not known here: it was revoked, it is of another registry, or "
+            "it was never made";
+        return "token-invalid";
+    }
+    if (strcmp(errand->token.ca_hash, authority_hash(errand->enrolment->authority)) != 0) {
+        *detail = "this join token names another CA than the registry's";
+        return "token-invalid";
+    }
+    if (row->expires_at <= time(NULL)) {
+        *detail = "this join token has expired";
+        return "token-expired";
+    }
+    if (row->uses_left == 0) {
+        *detail = "this join token is used up";
+        return "token-used";
+    }
+    return NULL;
+}
+
+static bool may_join(const struct errand *errand, const struct model_token *row)
+{
+    const struct model_instance *instance;
+    const char *detail;
+    const char *code = refuse(errand, row, &detail);
+    struct error busy;
+
+    if (code) {
+        log_refusal(errand->enrolment, errand->client, errand->token.id, code);
+        reply_problem(errand->reply, 403, code, detail,
+                      "make a new one: appnet token create --instance NAME");
+        return false;
+    }
+    instance = mesh_instance(errand->enrolment->core->mesh, row->instance);
+    if (instance && instance->removing) {
+        error_set(&busy, "instance %s is being removed: wait until it is gone", row->instance);
+        reply_problem(errand->reply, 409, RULE_ALREADY_REMOVING, busy.text, NULL);
+        return false;
+    }
+    return true;
+}
+
+/* One use less, and the instance, if nobody has heard of it yet, in one commit. */
+static void use_token(struct errand *errand)
+{
+    struct core *core = errand->enrolment->core;
+    const struct model_token *row = mesh_token(core->mesh, errand->token.id);
     struct model_instance instance = {0};
     struct store_change changes[2];
     unsigned count = 1;
 
-    errand->request = request;
+    if (!may_join(errand, row) ||
+        (!errand->request && !(errand->request = read_request(errand->enrolment, errand->reply,
+                                                              row->instance, errand->pem)))) {
+        errand_free(errand);
+        return;
+    }
     errand->row = *row;
     errand->row.uses_left--;
     changes[0] = (struct store_change){.act = STORE_PUT,
@@ -246,66 +344,27 @@ static void use_token(struct enrolment *enrolment, struct reply *reply,
     core_commit(core, changes, count, on_token_used, errand);
 }
 
-/* Why not, for the one who asks; the log says more than the stranger hears. */
-static const char *refuse(const struct model_token *row, const struct join_token *token,
-                          const char **detail)
-{
-    if (!row || !join_token_matches(token, row->hash)) {
-        *detail =
-            "this join token is not known here: it was revoked, it is of another registry, or "
-            "it was never made";
-        return "token-invalid";
-    }
-    if (row->expires_at <= time(NULL)) {
-        *detail = "this join token has expired";
-        return "token-expired";
-    }
-    if (row->uses_left == 0) {
-        *detail = "this join token is used up";
-        return "token-used";
-    }
-    return NULL;
-}
-
 void enrolment_enrol(struct enrolment *enrolment, struct reply *reply, const char *text,
                      const char *request_pem, const char *client)
 {
+    struct errand *errand = errand_new(enrolment, reply);
     struct error err = ERROR_INIT;
-    const struct model_token *row;
-    struct signing_request *request;
-    struct join_token token;
-    const char *detail;
-    const char *code;
 
-    if (is_too_fast(enrolment, reply)) {
-        return;
-    }
-    if (join_token_parse(text, &token, &err) != 0) {
+    if (join_token_parse(text, &errand->token, &err) != 0) {
         reply_problem(reply, 403, "token-invalid", err.text, NULL);
+        errand_free(errand);
         return;
     }
-    row = mesh_token(enrolment->core->mesh, token.id);
-    code = refuse(row, &token, &detail);
-    if (code) {
-        log_warn("enrolment refused", LOG_S("client", client), LOG_S("token", token.id),
-                 LOG_S("reason", code));
-        reply_problem(reply, 403, code, detail,
-                      "make a new one: appnet token create --instance NAME");
-    } else if ((request = read_request(enrolment, reply, row->instance, request_pem))) {
-        use_token(enrolment, reply, row, request);
-    }
-    secret_wipe(&token, sizeof token);
+    errand->pem = memory_strdup(request_pem);
+    errand->client = memory_strdup(client);
+    use_token(errand);
 }
 
 void enrolment_renew(struct enrolment *enrolment, struct reply *reply, const char *instance,
                      const char *request_pem)
 {
-    struct signing_request *request;
+    struct signing_request *request = read_request(enrolment, reply, instance, request_pem);
 
-    if (is_too_fast(enrolment, reply)) {
-        return;
-    }
-    request = read_request(enrolment, reply, instance, request_pem);
     if (request) {
         answer_certificate(enrolment, reply, request, "certificate renewed");
         signing_request_free(request);

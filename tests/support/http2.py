@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import json
 import ssl
 import struct
 import time
@@ -238,6 +239,55 @@ class Peer(Session):
         self.send(stream, data)
         self.wait(lambda: len(self.exchange(stream).data) >= before + len(data), "echo")
         assert bytes(self.exchange(stream).data[before:]) == data
+
+
+class Caller(Session):
+    """A client of a registry's door with TLS, with an instance's certificate or without one."""
+
+    def __init__(self, port, identity=None, settings=None):
+        self.authority = f"127.0.0.1:{port}"
+        super().__init__(dial(port, identity), True, settings)
+
+    def request(self, method, path, body=None, headers=()):
+        """Sends one request, whole, without waiting for anything; gives the number of its
+        stream.
+        """
+        stream = self.begin(method, path, headers, end=body is None)
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.h2.send_data(stream, data, end_stream=True)
+            self.flush()
+        return stream
+
+    def begin(self, method, path, headers=(), end=False):
+        """Sends the head of one only."""
+        stream = self.h2.get_next_available_stream_id()
+        head = [
+            (":method", method),
+            (":scheme", "https"),
+            (":authority", self.authority),
+            (":path", path),
+        ]
+        self.h2.send_headers(stream, head + list(headers), end_stream=end)
+        self.flush()
+        return stream
+
+    def finish(self, streams, timeout=20.0):
+        """Waits until all of these have ended."""
+        self.wait(
+            lambda: all(
+                self.exchange(stream).ended or self.exchange(stream).reset is not None
+                for stream in streams
+            ),
+            "all answers",
+            timeout,
+        )
+
+    def ask(self, method, path, body=None, headers=(), timeout=20.0):
+        """One request and the whole of its answer; an Exchange."""
+        stream = self.request(method, path, body, headers)
+        self.finish([stream], timeout)
+        return self.exchange(stream)
 
 
 def dial(port, identity, alpn=("h2",)):

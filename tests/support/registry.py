@@ -14,6 +14,7 @@ from .authority import TRUST_DOMAIN, Identity
 from .daemon import Daemon
 from .environment import SLOW, program
 from .events import Events
+from .http2 import Caller
 from .openapi import contract
 from .process import run
 
@@ -60,6 +61,10 @@ class SecureDoor:
             headers=headers,
             body=body,
         )
+
+    def session(self, **options):
+        """An HTTP/2 connection to do anything with."""
+        return Caller(self._registry.tls_port, self._identity, **options)
 
     def lines(self, path):
         return curl.Lines(
@@ -306,7 +311,7 @@ def descriptor(inbounds=(), outbounds=()):
         ],
         "rules": [
             {
-                "name": f"{name}-rule",
+                "name": name,
                 "target_port": port,
                 "access": "INBOUND_APPNET",
                 "inbound_net_interface": name,

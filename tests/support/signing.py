@@ -2,6 +2,9 @@
 sign.
 """
 
+import hashlib
+import subprocess
+
 from .process import run
 
 _KEYS = {
@@ -26,7 +29,8 @@ def make_request(key, subject, names="", *, digest="sha256", extensions=()):
     """
     if not subject.startswith("/"):
         subject = f"/CN={subject}"
-    command = ["openssl", "req", "-new", "-key", key, "-subj", subject, f"-{digest}"]
+    command = ["openssl", "req", "-new", "-key", key, "-subj", subject]
+    command += [f"-{digest}"] if digest else []
     if names:
         command += ["-addext", f"subjectAltName={names}"]
     for extension in extensions:
@@ -37,3 +41,11 @@ def make_request(key, subject, names="", *, digest="sha256", extensions=()):
 def text_of(certificate):
     """What openssl says of a certificate's file."""
     return run(["openssl", "x509", "-noout", "-text", "-in", certificate]).stdout
+
+
+def ca_hash(certificate):
+    """SHA-256 of the first certificate in a file, as join tokens have it."""
+    der = subprocess.run(
+        ["openssl", "x509", "-in", certificate, "-outform", "DER"], capture_output=True, check=True
+    ).stdout
+    return hashlib.sha256(der).hexdigest()
