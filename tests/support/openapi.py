@@ -18,8 +18,18 @@ FILE = TOP / "doc" / "openapi.yaml"
 METHODS = ("get", "put", "post", "delete")
 PROBLEM = "application/problem+json"
 
+# What can stand for a name in a path, at most 255 bytes of it when it is decoded.
+_SEGMENT = r"(?:[^/%]|%(?!00)[0-9A-Fa-f]{2}){1,255}"
+
 # Beside those of each operation.
-_EVERYWHERE = {"413": "BodyTooLarge", "421": "WrongHost"}
+_EVERYWHERE = {
+    "400": "BadRequest",
+    "408": "TimedOut",
+    "413": "BodyTooLarge",
+    "421": "WrongHost",
+    "431": "HeadersTooLarge",
+    "503": "Busy",
+}
 
 
 class Operation:
@@ -30,7 +40,7 @@ class Operation:
         self.parameters = [*shared, *content.get("parameters", [])]
         self.responses = content["responses"]
         self.role = content.get("x-role")
-        self._pattern = re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)))
+        self._pattern = re.compile(re.sub(r"\\{\w+\\}", _SEGMENT, re.escape(path)))
 
     @property
     def name(self):
