@@ -7,6 +7,7 @@ src_http_libhttp_a_SOURCES = \
 	include/appnet/http/exchange.h src/http/exchange.c \
 	src/http/fields.h src/http/fields.c \
 	src/http/http1_head.h src/http/http1_head.c \
+	src/http/http1_connection.h src/http/http1_connection.c \
 	include/appnet/http/http1_door.h src/http/http1_door.c \
 	include/appnet/http/http2_door.h src/http/http2_door.c \
 	include/appnet/http/http_client.h src/http/http_client.c \

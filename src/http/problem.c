@@ -4,15 +4,41 @@
 #include <string.h>
 #include <time.h>
 
+#include "appnet/base/log.h"
+#include "appnet/base/loop.h"
 #include "appnet/http/exchange.h"
 
-size_t problem_format(char out[PROBLEM_SIZE], unsigned status, const char *code, const char *detail)
+const struct problem problem_body_too_large = {413, "body-too-large",
+                                               "the request's body is longer than 1 MiB"};
+const struct problem problem_headers_too_large = {
+    431, "headers-too-large", "the request's head is longer than 8 KiB, or has too many fields"};
+const struct problem problem_busy = {503, "busy",
+                                     "too many requests are coming in at once: try again"};
+const struct problem problem_timeout = {408, "timeout",
+                                        "the request did not come within 10 seconds"};
+
+struct problem problem_malformed(unsigned status, const char *detail)
+{
+    return (struct problem){status, "malformed", detail};
+}
+
+size_t problem_format(char out[PROBLEM_SIZE], const struct problem *problem)
 {
     snprintf(out, PROBLEM_SIZE,
              "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"code\":\"%s\","
              "\"detail\":\"%s\"}",
-             http_status_text(status), status, code, detail);
+             http_status_text(problem->status), problem->status, problem->code, problem->detail);
     return strlen(out);
+}
+
+void problem_log(struct rate_limit *limit, const char *client, const struct problem *problem)
+{
+    uint64_t left_out = 0;
+
+    if (rate_limit_take(limit, loop_now(), &left_out)) {
+        log_info("request refused", LOG_S("client", client), LOG_I("status", problem->status),
+                 LOG_S("detail", problem->detail), LOG_I("left_out", left_out));
+    }
 }
 
 void problem_date(char out[HTTP_DATE_SIZE])
