@@ -8,6 +8,7 @@ tests_unit_libsupport_a_SOURCES = \
 	tests/unit/fleet.h tests/unit/fleet.c \
 	tests/unit/forger.h tests/unit/forger.c \
 	tests/unit/http_support.h tests/unit/http_support.c \
+	tests/unit/http2_support.h tests/unit/http2_support.c \
 	tests/unit/record_support.h tests/unit/record_support.c \
 	tests/unit/sidecar_support.h tests/unit/sidecar_support.c \
 	tests/unit/support.h tests/unit/support.c \
@@ -110,6 +111,8 @@ unit_tests += tests/unit/test_http1_head
 tests_unit_test_http1_head_LDADD = $(http_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_http1_door
 tests_unit_test_http1_door_LDADD = $(support_library) $(http_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_http_client
+tests_unit_test_http_client_LDADD = $(support_library) $(http_libs) $(CMOCKA_LIBS)
 
 # sidecar
 unit_tests += tests/unit/test_board
