@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from support.environment import SLOW
 from support.figures import figure
 from support.fleet import identity_of, tunnel_port
 from support.http2 import Peer
@@ -306,6 +307,27 @@ def test_how_long_connecting_and_disconnecting_take(lab, fleet):
     _percentiles("from removal to the last byte refused, 200 one after the other", cut)
 
 
+class _Established(threading.Thread):
+    """Notes when each of `count` connections is first told to be ESTABLISHED."""
+
+    def __init__(self, events, count):
+        super().__init__(daemon=True)
+        self._events = events
+        self._count = count
+        self._seen = {}
+        self.start()
+
+    def run(self):
+        while len(self._seen) < self._count and (event := self._events.next(check=False)):
+            if event.name == "connection" and event.data["status"] == "ESTABLISHED":
+                self._seen.setdefault(event.data["id"], time.monotonic())
+
+    def wait(self):
+        self.join(60 * SLOW)
+        assert len(self._seen) == self._count
+        return self._seen
+
+
 @pytest.mark.alone
 @pytest.mark.limit(180)
 def test_how_long_connecting_all_at_once_takes(lab, fleet):
@@ -314,15 +336,12 @@ def test_how_long_connecting_all_at_once_takes(lab, fleet):
     outbounds = {f"db-{k}": lab.port() for k in range(SOURCES * OUTBOUNDS)}
     fleet.replica("shop", outbounds=outbounds)
     fleet.wait_declared("mysql", "shop")
-    events = fleet.registry.events()
+    listener = _Established(fleet.registry.events(), len(outbounds))
     accepted = {}
-    established = {}
     for name in outbounds:
         row = fleet.registry.connect("shop", name, "mysql", "sql").good(202)
         accepted[row["id"]] = time.monotonic()
-    while len(established) < len(accepted):
-        row = events.wait_for("connection", lambda data: data["status"] == "ESTABLISHED").data
-        established.setdefault(row["id"], time.monotonic())
+    established = listener.wait()
     for port in outbounds.values():
         ask(port)
     _percentiles(
