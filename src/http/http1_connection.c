@@ -179,7 +179,7 @@ static void write_head(struct http1_connection *connection, unsigned status, con
     if (type) {
         evbuffer_add_printf(out, "Content-Type: %s\r\n", type);
     }
-    if (length >= 0 && status != 204) {
+    if (length >= 0 && status != 204 && status != 304) {
         evbuffer_add_printf(out, "Content-Length: %lld\r\n", (long long)length);
     } else if (length < 0 && !connection->head.old) {
         evbuffer_add_printf(out, "Transfer-Encoding: chunked\r\n");

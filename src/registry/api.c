@@ -9,6 +9,7 @@
 #include "api_routes.h"
 #include "appnet/base/address.h"
 #include "appnet/base/memory.h"
+#include "appnet/registry/page.h"
 
 #define SEGMENTS_MAX 4
 
@@ -203,15 +204,26 @@ static void serve(void *argument, struct http_exchange *exchange)
     struct api_call call = {.request = request,
                             .authorization = http_exchange_header(exchange, "authorization"),
                             .last_event_id = http_exchange_header(exchange, "last-event-id")};
-    const char *host = http_exchange_header(exchange, "host");
-    struct reply *reply = reply_new(exchange);
+    const struct page_file *file = page_find(&page_built_in, request->path);
+    bool host_is_good =
+        request->secure || host_is_ours(api, http_exchange_header(exchange, "host"));
+    struct reply *reply;
     char allowed[64] = "";
 
+    if (file && host_is_good && strcmp(request->method, "GET") == 0) {
+        page_serve(file, exchange);
+        return;
+    }
+    reply = reply_new(exchange);
     reply_header(reply, "Cache-Control", "no-store");
     reply_header(reply, "X-Content-Type-Options", "nosniff");
-    if (!request->secure && !host_is_ours(api, host)) {
+    if (!host_is_good) {
         reply_problem(reply, 421, "wrong-host", "the Host header names another host than this one",
                       NULL);
+        return;
+    }
+    if (file) {
+        refuse_method(reply, "GET");
         return;
     }
     for (size_t i = 0; i < ROUTE_COUNT; i++) {

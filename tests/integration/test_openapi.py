@@ -71,8 +71,9 @@ def _codes_of_file(thing):
 
 
 def test_codes_of_problems_are_those_of_the_program():
-    doors = (TOP / "src/http/http1_door.c").read_text(encoding="utf-8")
-    doors = set(re.findall(r'refuse\(connection, [^"]*"([a-z-]+)"', doors)) | {"malformed"}
+    doors = (TOP / "src/http/problem.c").read_text(encoding="utf-8")
+    doors = set(re.findall(r'\bproblem_\w+ = \{\s*\d{3}, *"([a-z-]+)"', doors)) | {"malformed"}
+    assert len(doors) == 5
     assert _codes_of_file(contract().document) == _codes_of_program() | doors
 
 

@@ -51,7 +51,6 @@ def _percent(text):
 
 def test_a_path_with_nothing_at_it(registry, door):
     for path in (
-        "/",
         "/v1",
         "/v1/",
         "/v1/instance",
