@@ -75,10 +75,10 @@ struct handshaker {
     struct loop *resolver; /* looking a name up blocks */
     struct thread *threads;
     unsigned thread_count;
-    atomic_uint next;          /* spreads the work over the threads */
-    atomic_uint on_the_way;    /* accepted, and not yet taken by their thread */
-    struct acceptor *acceptor; /* lives on the first thread */
-    enum tls_who who;          /* may come in by it */
+    atomic_uint next;                  /* spreads the work over the threads */
+    atomic_uint on_the_way;            /* accepted, and not yet taken by their thread */
+    struct acceptor *_Atomic acceptor; /* lives on the first thread; accepts before it is set */
+    enum tls_who who;                  /* may come in by it; set once, before anybody comes */
     void (*accepted)(void *argument, struct established *established);
     void *argument;
 };
@@ -264,13 +264,19 @@ static void job_shake(struct job *job)
 
 static void job_begin(struct job *job)
 {
-    const struct tls_expected stranger = {.who = job->thread->owner->who};
+    struct tls_expected stranger = {0};
+    const struct tls_expected *expected = &stranger;
     struct error err = ERROR_INIT;
 
+    if (job->dial) {
+        expected = &job->dial->expected;
+    } else {
+        stranger.who = job->thread->owner->who;
+    }
     socket_prepare(job->fd, socket_is_local(job->fd));
     socket_peer_format(job->fd, job->address, sizeof job->address);
-    job->handshake = handshake_new(job->thread->context, job->fd, job->dial != NULL,
-                                   job->dial ? &job->dial->expected : &stranger, &err);
+    job->handshake =
+        handshake_new(job->thread->context, job->fd, job->dial != NULL, expected, &err);
     if (!job->handshake) {
         job_failed(job, DIAL_REFUSED, &err);
         return;
@@ -433,10 +439,11 @@ static void on_accepted(void *argument, int fd)
 {
     struct handshaker *handshaker = argument;
     struct thread *thread = pick(handshaker);
+    struct acceptor *acceptor = handshaker->acceptor;
 
     loop_post(thread->loop, take_stranger, message_new(thread, fd, NULL));
-    if (atomic_fetch_add(&handshaker->on_the_way, 1) + 1 >= ON_THE_WAY_MAX) {
-        acceptor_rest(handshaker->acceptor, ON_THE_WAY_MICROSECONDS);
+    if (atomic_fetch_add(&handshaker->on_the_way, 1) + 1 >= ON_THE_WAY_MAX && acceptor) {
+        acceptor_rest(acceptor, ON_THE_WAY_MICROSECONDS);
     }
 }
 

@@ -229,6 +229,27 @@ static void makes_many_at_once(void **state)
     scene_free(&scene);
 }
 
+/* As a sidecar does that has a saved view: it dials before it has an address to listen at. */
+static void listens_while_it_dials(void **state)
+{
+    struct scene scene;
+    struct answer answers[8];
+    struct address address;
+
+    (void)state;
+    scene_make(&scene, 2);
+    for (unsigned i = 0; i < 8; i++)
+        dial(&scene, "db", &answers[i]);
+    support_handshaker_listen(scene.source, &address, on_accepted, &scene);
+    for (unsigned i = 0; i < 8; i++) {
+        wait_for(&scene, &answers[i]);
+        assert_non_null(answers[i].established);
+        established_free(answers[i].established);
+    }
+    wait_for_arrivals(&scene, 8);
+    scene_free(&scene);
+}
+
 static void says_that_nobody_answers(void **state)
 {
     struct scene scene;
@@ -500,6 +521,7 @@ int main(void)
         cmocka_unit_test(brings_two_sidecars_together),
         cmocka_unit_test(looks_names_up),
         cmocka_unit_test(makes_many_at_once),
+        cmocka_unit_test(listens_while_it_dials),
         cmocka_unit_test(says_that_nobody_answers),
         cmocka_unit_test(refuses_another_instance),
         cmocka_unit_test(says_what_answers_instead),
