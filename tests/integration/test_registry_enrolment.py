@@ -49,7 +49,7 @@ def test_what_else_a_request_asks_for_is_not_granted(registry):
     request, key = registry.request_for(
         "shop",
         extensions=[
-            "basicConstraints=critical,CA:TRUE",
+            "basicConstraints=CA:TRUE",
             "keyUsage=keyCertSign,cRLSign",
             "extendedKeyUsage=codeSigning",
         ],
