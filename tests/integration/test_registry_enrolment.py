@@ -4,7 +4,6 @@ reason of its own, while it serves others.
 
 import base64
 import collections
-import threading
 import time
 
 import pytest
@@ -256,27 +255,6 @@ def test_what_is_no_body_is_refused(registry, body):
 
 
 # Others are served meanwhile
-
-
-def test_a_body_of_ten_megabytes_is_cut_off(registry):
-    token = _token(registry)
-    big = b'{"token": "x", "csr": "' + b"A" * (10 << 20) + b'"}'
-    done = {}
-
-    def send():
-        try:
-            done["answer"] = registry.post("/v1/enroll", big, role=None, door=registry.secure)
-        except CurlError as error:
-            done["answer"] = error  # the door may close while it is being sent to
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    request, _ = registry.request_for("shop")
-    registry.enroll(token, request).good(201)
-    sender.join(20)
-    answer = done["answer"]
-    assert getattr(answer, "status", 413) == 413, answer
-    assert registry.memory() < 100 << 20
 
 
 def _many(session, path, body):
