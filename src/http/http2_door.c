@@ -272,6 +272,22 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return 0;
 }
 
+/* A browser may send a cookie in pieces, which belong together (RFC 9113, section 8.2.3). */
+static bool add_to_cookie(struct http2_exchange *exchange, const uint8_t *name, size_t name_length,
+                          const uint8_t *value, size_t value_length)
+{
+    for (unsigned i = 0; name_length == 6 && i < exchange->field_count; i++) {
+        struct field *field = &exchange->fields[i];
+        if (memcmp(name, "cookie", 6) == 0 && strcmp(field->name, "cookie") == 0) {
+            char *whole = memory_printf("%s; %.*s", field->value, (int)value_length, value);
+            free(field->value);
+            field->value = whole;
+            return true;
+        }
+    }
+    return false;
+}
+
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_length, const uint8_t *value, size_t value_length, uint8_t flags,
                      void *user)
@@ -292,7 +308,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         exchange->method = copy(value, value_length);
     } else if (name_length == 5 && memcmp(name, ":path", 5) == 0) {
         exchange->target = copy(value, value_length);
-    } else {
+    } else if (!add_to_cookie(exchange, name, name_length, value, value_length)) {
         struct field *field = &exchange->fields[exchange->field_count++];
         bool is_host = name_length == 10 && memcmp(name, ":authority", 10) == 0;
         field->name = is_host ? memory_strdup("host") : copy(name, name_length);

@@ -11,9 +11,12 @@
 #include "appnet/base/memory.h"
 #include "appnet/registry/page.h"
 
-#define SEGMENTS_MAX 4
+/* At signing in. */
+#define GUESSES_BURST 20
+#define GUESSES_PER_SECOND 1
 
-/* Who may call. A sidecar is known by its certificate, everybody else by a token. */
+/* Who may call. A sidecar is known by its certificate, everybody else by a token, or by the cookie
+ * that a browser got for one. */
 #define ANYBODY ROLE_NONE
 enum caller { CALLER_TOKEN, CALLER_SIDECAR };
 
@@ -44,6 +47,9 @@ static const struct route routes[] = {
     {"GET", "/v1/join-tokens/*", CALLER_TOKEN, ROLE_OPERATOR, api_show_token},
     {"DELETE", "/v1/join-tokens/*", CALLER_TOKEN, ROLE_OPERATOR, api_revoke_token},
     {"GET", "/v1/events", CALLER_TOKEN, ROLE_VIEWER, api_events},
+    {"POST", "/v1/session", CALLER_TOKEN, ANYBODY, api_sign_in},
+    {"GET", "/v1/session", CALLER_TOKEN, ROLE_VIEWER, api_show_session},
+    {"DELETE", "/v1/session", CALLER_TOKEN, ROLE_VIEWER, api_sign_out},
     {"POST", "/v1/enroll", CALLER_TOKEN, ANYBODY, api_enrol},
     {"POST", "/v1/renew", CALLER_SIDECAR, ROLE_NONE, api_renew},
     {"GET", "/v1/sidecar/watch", CALLER_SIDECAR, ROLE_NONE, api_watch},
@@ -139,6 +145,7 @@ static bool matches(const char *pattern, const char *path, struct api_call *call
 static bool host_is_ours(const struct api *api, const char *host)
 {
     static const char *const local[] = {"localhost", "127.0.0.1", "[::1]"};
+    const char *own = api->settings->http_listen.host;
     size_t length;
 
     if (!host) {
@@ -150,7 +157,20 @@ static bool host_is_ours(const struct api *api, const char *host)
             return true;
         }
     }
-    return strlen(api->host) == length && strncasecmp(api->host, host, length) == 0;
+    return strlen(own) == length && strncasecmp(own, host, length) == 0;
+}
+
+static void refuse_stranger(struct reply *reply, const struct api_call *call)
+{
+    reply_header(reply, "WWW-Authenticate", "Bearer realm=\"appnet\"");
+    if (!call->authorization && call->session[0] != '\0') {
+        reply_problem(reply, 401, "unauthenticated", "this session has ended", "sign in again");
+        return;
+    }
+    reply_problem(reply, 401, "unauthenticated",
+                  call->authorization ? "this token is not one of the registry's"
+                                      : "there is no token with the request",
+                  "give one of the token files in the registry's data_dir: --token-file FILE");
 }
 
 static bool may_call(const struct api *api, const struct route *route, struct reply *reply,
@@ -172,20 +192,21 @@ static bool may_call(const struct api *api, const struct route *route, struct re
         }
         return true;
     }
-    call->role = auth_role(api->auth, call->authorization);
+    api_find_role(api, call);
+    if (api_is_cross_site(call)) {
+        api_refuse_cross_site(reply);
+        return false;
+    }
     if (call->role >= route->role) {
         return true;
     }
     if (call->role == ROLE_NONE) {
-        reply_header(reply, "WWW-Authenticate", "Bearer realm=\"appnet\"");
-        reply_problem(reply, 401, "unauthenticated",
-                      call->authorization ? "this token is not one of the registry's"
-                                          : "there is no token with the request",
-                      "give one of the token files in the registry's data_dir: --token-file FILE");
+        refuse_stranger(reply, call);
     } else {
         struct error detail;
-        error_set(&detail, "this takes the role %s, and the token has the role %s",
-                  role_text(route->role), role_text(call->role));
+        error_set(&detail, "this takes the role %s, and the %s has the role %s",
+                  role_text(route->role), call->authorization ? "token" : "session",
+                  role_text(call->role));
         reply_problem(reply, 403, "forbidden", detail.text, NULL);
     }
     return false;
@@ -203,10 +224,13 @@ static void serve(void *argument, struct http_exchange *exchange)
     const struct http_request *request = http_exchange_request(exchange);
     struct api_call call = {.request = request,
                             .authorization = http_exchange_header(exchange, "authorization"),
-                            .last_event_id = http_exchange_header(exchange, "last-event-id")};
+                            .cookie = http_exchange_header(exchange, "cookie"),
+                            .last_event_id = http_exchange_header(exchange, "last-event-id"),
+                            .host = http_exchange_header(exchange, "host"),
+                            .origin = http_exchange_header(exchange, "origin"),
+                            .fetch_site = http_exchange_header(exchange, "sec-fetch-site")};
     const struct page_file *file = page_find(&page_built_in, request->path);
-    bool host_is_good =
-        request->secure || host_is_ours(api, http_exchange_header(exchange, "host"));
+    bool host_is_good = request->secure || host_is_ours(api, call.host);
     struct reply *reply;
     char allowed[64] = "";
 
@@ -247,24 +271,23 @@ static void serve(void *argument, struct http_exchange *exchange)
     }
 }
 
-struct api *api_new(struct core *core, const struct auth *auth, struct enrolment *enrolment,
-                    const char *host)
+struct api *api_new(struct core *core, const struct settings *settings, const struct auth *auth,
+                    struct sessions *sessions, struct enrolment *enrolment)
 {
     struct api *api = memory_zalloc(sizeof *api);
 
     api->core = core;
+    api->settings = settings;
     api->auth = auth;
+    api->sessions = sessions;
     api->enrolment = enrolment;
-    api->host = memory_strdup(host);
+    api->guesses = (struct rate_limit)RATE_LIMIT_INIT(GUESSES_BURST, GUESSES_PER_SECOND);
     return api;
 }
 
 void api_free(struct api *api)
 {
-    if (api) {
-        free(api->host);
-        free(api);
-    }
+    free(api);
 }
 
 struct http_handler api_handler(struct api *api)

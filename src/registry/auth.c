@@ -11,6 +11,7 @@
 #include "appnet/base/file.h"
 #include "appnet/base/memory.h"
 #include "appnet/base/secret.h"
+#include "appnet/identity/crypto.h"
 
 #define TOKEN_BYTES 32
 #define TOKEN_SIZE (2 * TOKEN_BYTES)
@@ -27,6 +28,16 @@ const char *role_text(enum role role)
     static const char *const texts[] = {"nobody", "viewer", "operator", "admin"};
 
     return texts[role];
+}
+
+enum role role_from_text(const char *text)
+{
+    enum role role = ROLE_ADMIN;
+
+    while (role != ROLE_NONE && strcmp(role_text(role), text) != 0) {
+        role--;
+    }
+    return role;
 }
 
 static int make_token(const char *path, struct error *err)
@@ -112,18 +123,11 @@ void auth_free(struct auth *auth)
     free(auth);
 }
 
-enum role auth_role(const struct auth *auth, const char *authorization)
+enum role auth_token_role(const struct auth *auth, const char *token)
 {
     enum role found = ROLE_NONE;
-    const char *token;
-    size_t length;
+    size_t length = strlen(token);
 
-    if (!authorization || strncasecmp(authorization, SCHEME, strlen(SCHEME)) != 0) {
-        return ROLE_NONE;
-    }
-    token = authorization + strlen(SCHEME);
-    token += strspn(token, " ");
-    length = strlen(token);
     /* All are compared, so that the time tells nothing. */
     for (enum role role = ROLE_VIEWER; role <= ROLE_ADMIN; role++) {
         const char *own = auth->tokens[role];
@@ -132,4 +136,23 @@ enum role auth_role(const struct auth *auth, const char *authorization)
         }
     }
     return found;
+}
+
+enum role auth_role(const struct auth *auth, const char *authorization)
+{
+    if (!authorization || strncasecmp(authorization, SCHEME, strlen(SCHEME)) != 0) {
+        return ROLE_NONE;
+    }
+    authorization += strlen(SCHEME);
+    return auth_token_role(auth, authorization + strspn(authorization, " "));
+}
+
+void auth_seal(const struct auth *auth, enum role role, const char *text,
+               uint8_t out[AUTH_SEAL_SIZE])
+{
+    char *both = memory_printf("%s\n%s", auth->tokens[role], text);
+
+    crypto_sha256(both, strlen(both), out);
+    secret_wipe(both, strlen(both));
+    free(both);
 }

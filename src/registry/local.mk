@@ -12,10 +12,11 @@ src_registry_libregistry_a_SOURCES = \
 	include/appnet/registry/presence.h src/registry/presence.c \
 	include/appnet/registry/registry.h src/registry/registry.c \
 	include/appnet/registry/reply.h src/registry/reply.c \
+	include/appnet/registry/sessions.h src/registry/sessions.c \
 	include/appnet/registry/settings.h src/registry/settings.c \
 	include/appnet/registry/standing.h src/registry/standing.c \
 	src/registry/api_routes.h src/registry/api_health.c src/registry/api_people.c \
-	src/registry/api_sidecar.c src/registry/core.h src/registry/core.c \
+	src/registry/api_session.c src/registry/api_sidecar.c src/registry/core.h src/registry/core.c \
 	src/registry/view.h src/registry/view.c \
 	src/registry/database.h src/registry/database.c \
 	include/appnet/registry/descriptor.h src/registry/descriptor.c \

@@ -71,15 +71,16 @@ static int parse(int argc, char **argv, struct arguments *out)
 }
 
 /* For the person who has just started it to try it. */
-static void greet(const struct settings *settings)
+static void greet(const struct settings *settings, const char *page)
 {
     char address[ADDRESS_TEXT_SIZE];
     char *token = file_path(settings->data_dir, "admin.token");
 
     address_format(&settings->http_listen, address, sizeof address);
     printf("The registry of trust domain %s is at http://%s\n"
-           "appnet list --registry http://%s --token-file %s\n",
-           settings->trust_domain, address, address, token);
+           "appnet list --registry http://%s --token-file %s\n"
+           "Its page, for one to sign in within an hour: %s\n",
+           settings->trust_domain, address, address, token, page);
     fflush(stdout);
     free(token);
 }

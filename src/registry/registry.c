@@ -1,8 +1,10 @@
 #include "appnet/registry/registry.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -11,6 +13,7 @@
 #include "appnet/base/file.h"
 #include "appnet/base/log.h"
 #include "appnet/base/memory.h"
+#include "appnet/base/secret.h"
 #include "appnet/http/http1_door.h"
 #include "appnet/http/http2_door.h"
 #include "appnet/identity/authority.h"
@@ -28,13 +31,14 @@ struct registry {
     struct authority *authority;
     struct identity *identity;
     struct auth *auth;
+    struct sessions *sessions;
     struct enrolment *enrolment;
     struct api *api;
     struct handshaker *handshaker;
     struct http1_door *plain;
     struct http2_door *secure;
     struct event *terminate, *interrupt, *hang_up, *renew;
-    void (*ready)(const struct settings *settings);
+    registry_ready *ready;
     struct error failure; /* why it stops by itself */
 };
 
@@ -226,16 +230,16 @@ struct registry *registry_new(struct settings *settings, struct error *err)
         !(registry->auth = auth_open(settings->data_dir, err)) ||
         !(registry->handshaker = handshaker_new(HANDSHAKE_THREADS, NULL, err)) ||
         take_identity(registry, err) != 0 ||
-        !(registry->core.store =
-              store_open(settings->store, NULL, registry->core.loop, err))) {
+        !(registry->core.store = store_open(settings->store, NULL, registry->core.loop, err))) {
         registry_free(registry);
         return NULL;
     }
     make_core(registry);
     registry->enrolment =
         enrolment_new(&registry->core, registry->authority, settings->certificate_ttl);
+    registry->sessions = sessions_open(settings->data_dir, registry->auth, time(NULL));
     registry->api =
-        api_new(&registry->core, registry->auth, registry->enrolment, settings->http_listen.host);
+        api_new(&registry->core, settings, registry->auth, registry->sessions, registry->enrolment);
     return registry;
 }
 
@@ -294,6 +298,29 @@ static void resume_work(struct core *core)
     }
 }
 
+/* Whoever reads this address, on the terminal or in the log, can sign in, once. */
+static void show_page(struct registry *registry)
+{
+    struct address at = registry->settings->http_listen;
+    char text[ADDRESS_TEXT_SIZE];
+    char code[SESSIONS_TEXT_SIZE];
+    char *page;
+
+    if (strcmp(at.host, "0.0.0.0") == 0 || strcmp(at.host, "::") == 0) {
+        snprintf(at.host, sizeof at.host, "localhost");
+    }
+    address_format(&at, text, sizeof text);
+    sessions_make_code(registry->sessions, loop_now() / 1000000, code);
+    page = memory_printf("http://%s/#code=%s", text, code);
+    log_info("page", LOG_S("address", page));
+    if (registry->ready) {
+        registry->ready(registry->settings, page);
+    }
+    secret_wipe(code, sizeof code);
+    secret_wipe(page, strlen(page));
+    free(page);
+}
+
 static void on_loaded(void *argument, const struct store_result *result)
 {
     struct registry *registry = argument;
@@ -315,13 +342,10 @@ static void on_loaded(void *argument, const struct store_result *result)
              LOG_I("instances", mesh_instance_count(core->mesh)),
              LOG_I("connections", mesh_connection_count(core->mesh)),
              LOG_S("data_dir", registry->settings->data_dir));
-    if (registry->ready) {
-        registry->ready(registry->settings);
-    }
+    show_page(registry);
 }
 
-int registry_run(struct registry *registry, void (*ready)(const struct settings *settings),
-                 struct error *err)
+int registry_run(struct registry *registry, registry_ready *ready, struct error *err)
 {
     registry->ready = ready;
     store_load(registry->core.store, on_row, on_loaded, registry);
@@ -364,6 +388,7 @@ void registry_free(struct registry *registry)
         handshaker_free(registry->handshaker);
     }
     api_free(registry->api);
+    sessions_free(registry->sessions);
     enrolment_free(registry->enrolment);
     standings_free(core->standings);
     presence_free(core->presence);

@@ -124,7 +124,7 @@ def test_every_reference_leads_somewhere_and_everything_is_referred_to():
     everywhere = {"NotFound", "MethodNotAllowed", "BodyTooLarge", "WrongHost"}
     everywhere |= {"BadRequest", "TimedOut", "HeadersTooLarge", "Busy"}
     unused = {reference.rpartition("/")[2] for reference in known - used}
-    assert unused == everywhere | {"token", "certificate"}
+    assert unused == everywhere | {"token", "session", "certificate"}
 
 
 @pytest.mark.parametrize("operation", contract().operations, ids=lambda one: one.name)
@@ -140,11 +140,13 @@ def test_operation_is_described(operation):
     for status, response in operation.responses.items():
         assert re.fullmatch(r"[2-5]\d\d", status)
         assert resolve(response)["description"]
-    assert ("401" in operation.responses) == bool(operation.role)
+    signs_in = operation.name == "POST /v1/session"
+    assert ("401" in operation.responses) == (bool(operation.role) or signs_in)
     assert ("403" in operation.responses) == (
         operation.role in ("operator", "admin")
         or operation.by_sidecars
         or operation.path == "/v1/enroll"
+        or (operation.path == "/v1/session" and operation.method != "GET")
     )
 
 
@@ -186,6 +188,11 @@ def test_every_operation_answers_as_the_file_says(lab):
     snapshot = watch.next()
     assert snapshot["type"] == "snapshot" and len(snapshot["connections"]) == 1
     registry.report(shop, replica, outbounds=[{"name": "db", "required": False}]).good()
+
+    registry.get("/v1/session", role="viewer").good()
+    signed_in = registry.post("/v1/session", {"token": registry.token("viewer")}, role=None)
+    assert signed_in.good() == {"role": "viewer"}
+    assert registry.delete("/v1/session").status == 204
 
     events = registry.events()
     assert events.next().name == "reset"

@@ -26,6 +26,8 @@ EXPECTED = {
     "showJoinToken": "operator",
     "revokeJoinToken": "operator",
     "listenToEvents": "viewer",
+    "showSession": "viewer",
+    "signOut": "viewer",
 }
 WITH_ROLES = [operation for operation in contract().operations if operation.role]
 
@@ -97,7 +99,7 @@ def test_each_role_may_do_its_part_and_no_more(registry, door, role):
             continue  # it does not end
         answer = _ask(registry, operation, door, role=role)
         if ROLES.index(role) >= ROLES.index(operation.role):
-            assert answer.status in (200, 404, 422), f"{operation}: {answer}"
+            assert answer.status in (200, 204, 404, 422), f"{operation}: {answer}"
         else:
             detail = answer.refused(403, "forbidden")["detail"]
             assert detail == (

@@ -6,14 +6,15 @@
 #include "appnet/http/exchange.h"
 #include "appnet/registry/auth.h"
 #include "appnet/registry/enrolment.h"
+#include "appnet/registry/sessions.h"
+#include "appnet/registry/settings.h"
 
 struct core;
 struct api;
 
-/* All outlive it. `host` is what http_listen names, for the Host header's check at the plain door.
- */
-struct api *api_new(struct core *core, const struct auth *auth, struct enrolment *enrolment,
-                    const char *host);
+/* All outlive it. */
+struct api *api_new(struct core *core, const struct settings *settings, const struct auth *auth,
+                    struct sessions *sessions, struct enrolment *enrolment);
 void api_free(struct api *api);
 
 struct http_handler api_handler(struct api *api);

@@ -3,6 +3,8 @@
 #ifndef APPNET_REGISTRY_AUTH_H
 #define APPNET_REGISTRY_AUTH_H
 
+#include <stdint.h>
+
 #include "appnet/base/error.h"
 
 /* Each may do what the ones before it may. */
@@ -23,6 +25,17 @@ void auth_free(struct auth *auth);
 /* What the value of an Authorization header (NULL: none) entitles to. */
 enum role auth_role(const struct auth *auth, const char *authorization);
 
-const char *role_text(enum role role); /* "viewer" */
+/* The same of the text of a token alone. */
+enum role auth_token_role(const struct auth *auth, const char *token);
+
+#define AUTH_SEAL_SIZE 32
+
+/* A digest of `text` that no other text has, and that is another once the role's token is another.
+ */
+void auth_seal(const struct auth *auth, enum role role, const char *text,
+               uint8_t out[AUTH_SEAL_SIZE]);
+
+const char *role_text(enum role role);      /* "viewer" */
+enum role role_from_text(const char *text); /* ROLE_NONE: it is no role's */
 
 #endif

@@ -15,9 +15,11 @@ struct registry;
  * tokens, the database. */
 struct registry *registry_new(struct settings *settings, struct error *err);
 
+/* `page` is the address of the web page, with a code to sign in with. */
+typedef void registry_ready(const struct settings *settings, const char *page);
+
 /* Runs until SIGTERM or SIGINT. `ready` (may be NULL) is called once everything is open. */
-int registry_run(struct registry *registry, void (*ready)(const struct settings *settings),
-                 struct error *err);
+int registry_run(struct registry *registry, registry_ready *ready, struct error *err);
 
 void registry_free(struct registry *registry);
 
