@@ -25,6 +25,7 @@ struct connection {
     struct replica **replicas;
     unsigned count;
     unsigned next; /* where the next search for a tunnel begins: among equals each gets its turn */
+    bool unnamed;  /* no replica is named just now; those that are there are kept while they work */
     struct connection_state state;
     struct event *draw_later;
     TAILQ_HEAD(, connection_waiter) waiters;
@@ -84,13 +85,6 @@ static void update(struct connection *connection)
     }
 }
 
-static void on_draw_later(evutil_socket_t fd, short what, void *argument)
-{
-    (void)fd;
-    (void)what;
-    update(argument);
-}
-
 static void on_replica_changed(void *argument, struct replica *replica)
 {
     struct connection *connection = argument;
@@ -105,7 +99,11 @@ static void on_replica_changed(void *argument, struct replica *replica)
                  LOG_S("reason", state->reason),
                  LOG_S("detail", state->detail.text[0] != '\0' ? state->detail.text : NULL));
     }
-    update(connection);
+    if (connection->unnamed) {
+        event_active(connection->draw_later, EV_TIMEOUT, 0); /* it may have to go */
+    } else {
+        update(connection);
+    }
 }
 
 const struct connection_state *connection_state(const struct connection *connection)
@@ -231,8 +229,41 @@ static void wait_all_at(struct connection *connection, struct replica *replica)
     }
 }
 
-void connection_update(struct connection *connection, const struct snapshot *snapshot,
-                       const struct snapshot_outbound *outbound)
+/* Somebody who names no replica may have forgotten them, as a registry has that was just started:
+ * those that work are known better here. */
+static void keep_what_works(struct connection *connection)
+{
+    unsigned count = connection->count;
+
+    connection->count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct replica *replica = connection->replicas[i];
+        if (replica_state(replica)->status == CONNECTION_ESTABLISHED) {
+            connection->replicas[connection->count++] = replica;
+        } else {
+            leave_replica(connection, replica);
+            replica_free(replica);
+        }
+    }
+    refuse_the_hopeless(connection);
+    update(connection);
+}
+
+static void on_draw_later(evutil_socket_t fd, short what, void *argument)
+{
+    struct connection *connection = argument;
+
+    (void)fd;
+    (void)what;
+    if (connection->unnamed) {
+        keep_what_works(connection);
+    } else {
+        update(connection);
+    }
+}
+
+static void exchange_replicas(struct connection *connection, const struct snapshot *snapshot,
+                              const struct snapshot_outbound *outbound)
 {
     const struct address *addresses = snapshot_addresses(snapshot, outbound);
     struct replica **replicas = memory_zalloc((outbound->address_count + 1) * sizeof(void *));
@@ -257,6 +288,17 @@ void connection_update(struct connection *connection, const struct snapshot *sna
     free(old);
     refuse_the_hopeless(connection);
     update(connection);
+}
+
+void connection_update(struct connection *connection, const struct snapshot *snapshot,
+                       const struct snapshot_outbound *outbound)
+{
+    connection->unnamed = outbound->address_count == 0;
+    if (connection->unnamed) {
+        keep_what_works(connection);
+    } else {
+        exchange_replicas(connection, snapshot, outbound);
+    }
 }
 
 struct connection *

@@ -5,13 +5,15 @@
 """
 
 import json
+import socket
+import threading
 import time
 
 import pytest
 
 from support.environment import SLOW
 from support.figures import figure
-from support.servers import Echo
+from support.servers import Echo, Server
 from support.sockets import answers, ask, connect, ends_in_reset, exchange
 from support.wait import eventually
 
@@ -30,6 +32,33 @@ class _Away:
         while time.monotonic() < self._begin + second:
             each()
             time.sleep(0.25)
+
+
+class _Gate(Server):
+    """The way to a port, which can be shut."""
+
+    def __init__(self, port, target):
+        self._target = target
+        self.shut = False
+        super().__init__(port)
+
+    def serve(self, sock):
+        if self.shut:
+            return
+        with socket.create_connection(("127.0.0.1", self._target)) as other:
+            back = threading.Thread(target=_pass_on, args=(other, sock), daemon=True)
+            back.start()
+            _pass_on(sock, other)
+            back.join()
+
+
+def _pass_on(source, target):
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # the other way has ended
 
 
 @pytest.fixture(name="fleet")
@@ -111,6 +140,33 @@ def test_registry_away_for_a_minute(lab, fleet):
     fleet.wait_gone(database)
     fleet.wait_state(cache, "FAILED")
     live.close()
+
+
+def test_target_comes_back_to_the_registry_later_than_its_source(lab, fleet):
+    port = lab.port()
+    gate = lab.serve(_Gate, fleet.registry.tls_port)
+    settings = fleet.settings("mysql", {"sql": lab.serve(Echo).address})
+    settings["registry"]["address"] = gate.address
+    mysql = lab.sidecar("mysql", settings)
+    shop = fleet.replica("shop", outbounds={"db": port})
+    connection = fleet.connect("shop", "db", "mysql", "sql")
+
+    gate.shut = True
+    fleet.registry.kill()
+    since = shop.log.position()
+    fleet.registry.start()
+    shop.wait_log("registry connected", since)
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        ask(port)
+        assert fleet.registry.connection(connection)["status"] in ("WAITING", "ESTABLISHED")
+        time.sleep(0.05)
+    assert shop.outbound()["status"] == "ESTABLISHED"
+    assert not mysql.status()["registry"]["connected"]
+    gate.shut = False
+    eventually(lambda: mysql.status()["registry"]["connected"], what="mysql is back")
+    fleet.wait_state(connection, "ESTABLISHED")
+    ask(port)
 
 
 def test_removed_while_a_sidecar_was_down(lab, fleet):

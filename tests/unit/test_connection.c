@@ -178,7 +178,9 @@ static void has_no_replica(void **state)
     assert_int_equal(bench.last.status, CONNECTION_WAITING);
     turn_until(&bench, is_established);
     order(&bench, "");
-    assert_true(has_failed(&bench));
+    fleet_sink(&bench.fleet.ships[0]);
+    turn_until(&bench, has_failed);
+    assert_string_equal(bench.last.reason, REASON_NO_REPLICA);
     end(&bench);
 }
 
@@ -393,6 +395,52 @@ static void all_may_be_exchanged(void **state)
     end(&bench);
 }
 
+/* A registry that has just been started knows a target's replicas again only when they are back. */
+static void replicas_that_work_are_kept_while_none_is_named(void **state)
+{
+    struct bench bench;
+    struct endpoint *stream;
+
+    (void)state;
+    begin(&bench, 3);
+    fleet_sink(&bench.fleet.ships[2]);
+    connect_it(&bench);
+    turn_until(&bench, is_established);
+    fleet_turn_for(&bench.fleet, 300);
+    order(&bench, "");
+    stream = open_one(&bench);
+    assert_non_null(stream);
+    open_many(&bench, 3);
+    assert_int_equal(fleet_open(&bench.fleet.ships[0]), 2);
+    assert_int_equal(fleet_open(&bench.fleet.ships[1]), 2);
+    order(&bench, "");
+    order(&bench, "01");
+    fleet_turn_for(&bench.fleet, 100);
+    assert_false(stream->closed);
+    for (unsigned i = 0; i < 2; i++) { /* the same tunnels all the time */
+        assert_int_equal(bench.fleet.ships[i].accepted, 1);
+    }
+    assert_int_equal(bench.failures, 0);
+
+    /* one that does not work is not kept: nor is it tried again */
+    order(&bench, "");
+    fleet_sink(&bench.fleet.ships[0]);
+    fleet_turn_for(&bench.fleet, 100);
+    assert_true(is_established(&bench));
+    fleet_raise(&bench.fleet.ships[0]);
+    fleet_turn_for(&bench.fleet, 1500);
+    assert_int_equal(bench.fleet.ships[0].accepted, 1);
+    assert_int_equal(bench.failures, 0);
+    fleet_sink(&bench.fleet.ships[1]);
+    turn_until(&bench, has_failed);
+    assert_string_equal(bench.last.reason, REASON_NO_REPLICA);
+    assert_int_equal(bench.failures, 1);
+    assert_null(connection_tunnel(bench.connection));
+    order(&bench, "0");
+    turn_until(&bench, is_established);
+    end(&bench);
+}
+
 /* ---- waiting ---- */
 
 struct waiting {
@@ -510,6 +558,7 @@ int main(void)
         cmocka_unit_test(dead_replica_is_passed_over),
         cmocka_unit_test(replica_that_stays_keeps_its_tunnel),
         cmocka_unit_test(all_may_be_exchanged),
+        cmocka_unit_test(replicas_that_work_are_kept_while_none_is_named),
         cmocka_unit_test(who_waits_gets_the_first_tunnel),
         cmocka_unit_test(who_waits_is_refused_when_all_have_failed),
         cmocka_unit_test(who_waits_hears_of_replicas_that_come_and_go),

@@ -37,7 +37,8 @@ connection_new(struct event_base *base, struct pool *pool, const struct snapshot
 void connection_free(struct connection *connection);
 
 /* The same wire in a newer snapshot: replicas whose address stays are not touched, those whose
- * address is gone let their streams end, new ones are dialled. */
+ * address is gone let their streams end, new ones are dialled. When it names none at all, those that
+ * work are kept for as long as they do, or until others are named. */
 void connection_update(struct connection *connection, const struct snapshot *snapshot,
                        const struct snapshot_outbound *outbound);
 
