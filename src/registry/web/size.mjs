@@ -18,5 +18,7 @@ for (const file of filesIn(dist)) {
     total += size;
     console.log(`${(size / 1024).toFixed(1).padStart(8)} KiB gzip  ${file.slice(dist.length)}`);
 }
-console.log(`${(total / 1024).toFixed(1).padStart(8)} KiB gzip in all; the budget is ${BUDGET / 1024} KiB`);
+console.log(
+    `${(total / 1024).toFixed(1).padStart(8)} KiB gzip in all; the budget is ${BUDGET / 1024} KiB`,
+);
 process.exitCode = total > BUDGET ? 1 : 0;

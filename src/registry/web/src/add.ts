@@ -24,7 +24,9 @@ function offer(select: HTMLSelectElement, options: Option[], wanted: string, non
                 el(
                     "option",
                     { value: option.value, disabled: option.forbidden !== null },
-                    option.forbidden === null ? option.label : `${option.label} – ${option.forbidden}`,
+                    option.forbidden === null
+                        ? option.label
+                        : `${option.label} – ${option.forbidden}`,
                 ),
             ),
         );
@@ -47,8 +49,16 @@ export function openAdd(model: Model, filled: Filled, then: (id: string) => void
     const inbound = select("add-inbound");
     const hint = el("p", { class: "hint", "aria-live": "polite" });
     const problem = problemBox("add-problem");
-    const submit = el("button", { type: "submit", class: "button primary", testid: "add-submit" }, "Connect");
-    const cancel = el("button", { type: "button", class: "button", onclick: () => dialog.close() }, "Cancel");
+    const submit = el(
+        "button",
+        { type: "submit", class: "button primary", testid: "add-submit" },
+        "Connect",
+    );
+    const cancel = el(
+        "button",
+        { type: "button", class: "button", onclick: () => dialog.close() },
+        "Cancel",
+    );
     const form = el(
         "form",
         { class: "form" },
@@ -104,7 +114,12 @@ export function openAdd(model: Model, filled: Filled, then: (id: string) => void
             "Choose the outbound first",
         );
         const to = model.instances.get(target.value);
-        offer(inbound, inbounds(to), now.inbound, to ? "It has no inbound" : "Choose the target first");
+        offer(
+            inbound,
+            inbounds(to),
+            now.inbound,
+            to ? "It has no inbound" : "Choose the target first",
+        );
         const complete = [source, outbound, target, inbound].every((each) => each.value !== "");
         submit.disabled = busy || !complete || !model.live || !model.may("operator");
         const plug = from?.outbounds.find((each) => each.name === outbound.value);

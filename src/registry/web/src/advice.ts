@@ -10,13 +10,21 @@ export interface Advice {
 
 /** How each state is written and explained. The shape is drawn beside the word, so that colour is never alone. */
 export const states: Record<Status, { label: string; shape: string; meaning: string }> = {
-    WAITING: { label: "Waiting", shape: "…", meaning: "Accepted; the two ends have not both confirmed yet." },
+    WAITING: {
+        label: "Waiting",
+        shape: "…",
+        meaning: "Accepted; the two ends have not both confirmed yet.",
+    },
     ESTABLISHED: {
         label: "Established",
         shape: "✓",
         meaning: "Measured: a probe has reached the application's port.",
     },
-    FAILED: { label: "Failed", shape: "!", meaning: "It does not work. It is tried again by itself." },
+    FAILED: {
+        label: "Failed",
+        shape: "!",
+        meaning: "It does not work. It is tried again by itself.",
+    },
     TERMINATED: { label: "Terminated", shape: "×", meaning: "Being removed: both ends close it." },
 };
 
@@ -94,23 +102,67 @@ export function consequences(connection: Connection): string[] {
     } else {
         lines.push("No stream is open on it now.");
     }
-    lines.push(`${source} finds nothing at ${connection.outbound} any more, and ${target} refuses it.`);
+    lines.push(
+        `${source} finds nothing at ${connection.outbound} any more, and ${target} lets nothing of it in.`,
+    );
     return lines;
 }
 
 /** What stands in the way of removing an instance: connections that come to it from others. */
 export function incoming(name: string, connections: Iterable<Connection>): Connection[] {
-    return [...connections].filter((each) => each.target_instance === name && each.status !== "TERMINATED");
+    return [...connections].filter(
+        (each) => each.target_instance === name && each.status !== "TERMINATED",
+    );
 }
 
 /** The live replicas, and all that are known. */
 export function replicas(instance: Instance): { live: number; known: number } {
-    return { live: instance.replicas.filter((each) => each.live).length, known: instance.replicas.length };
+    return {
+        live: instance.replicas.filter((each) => each.live).length,
+        known: instance.replicas.length,
+    };
+}
+
+export type Health = "ok" | "wait" | "bad" | "gone";
+
+/** How an instance is, and in few words why. */
+export function health(
+    instance: Instance,
+    connections: ReadonlyMap<string, Connection>,
+): { health: Health; note: string } {
+    const { live, known } = replicas(instance);
+    if (instance.removing) {
+        return { health: "gone", note: "being removed" };
+    }
+    if (known === 0) {
+        return { health: "gone", note: "no replica yet" };
+    }
+    const failing = instance.outbounds
+        .filter((each) => connections.get(each.connection ?? "")?.status === "FAILED")
+        .map((each) => each.name);
+    const lacking = unmet(instance, connections).filter((name) => !failing.includes(name));
+    const note = [
+        `${live}/${known} live`,
+        failing.length > 0 && `${failing.join(", ")} failed`,
+        lacking.length > 0 && `needs ${lacking.join(", ")}`,
+    ];
+    return {
+        health:
+            live === 0 || failing.length > 0
+                ? "bad"
+                : lacking.length > 0 || live < known
+                  ? "wait"
+                  : "ok",
+        note: note.filter(Boolean).join(" · "),
+    };
 }
 
 /** What an instance still needs before its application can work: required outbounds that do not. */
 export function unmet(instance: Instance, connections: ReadonlyMap<string, Connection>): string[] {
     return instance.outbounds
-        .filter((each) => each.required && connections.get(each.connection ?? "")?.status !== "ESTABLISHED")
+        .filter(
+            (each) =>
+                each.required && connections.get(each.connection ?? "")?.status !== "ESTABLISHED",
+        )
         .map((each) => each.name);
 }

@@ -7,6 +7,8 @@ export interface Session {
     role: Role;
     trust_domain: string;
     version: string;
+    /** HOST:PORT where sidecars join. */
+    join_address?: string;
 }
 
 export interface Replica {
@@ -200,7 +202,10 @@ export function connect(ends: Ends): Promise<Connection> {
 }
 
 export function disconnect(id: string, confirmRequired: boolean): Promise<Connection> {
-    return call("DELETE", `/v1/connections/${part(id)}${confirmRequired ? "?confirm_required=true" : ""}`);
+    return call(
+        "DELETE",
+        `/v1/connections/${part(id)}${confirmRequired ? "?confirm_required=true" : ""}`,
+    );
 }
 
 export function removeInstance(

@@ -78,7 +78,10 @@ function between(connection: Connection): HTMLElement {
     return el(
         "p",
         { class: "ends" },
-        end(connection.source_instance, connection.outbound + (connection.outbound_required ? " *" : "")),
+        end(
+            connection.source_instance,
+            connection.outbound + (connection.outbound_required ? " *" : ""),
+        ),
         icon("arrow"),
         el("span", { class: "sr" }, " to "),
         end(connection.target_instance, connection.inbound),
@@ -133,7 +136,9 @@ export function confirmDisconnect(model: Model, id: string): void {
                 if (model.connections.has(id)) {
                     model.putConnection(answer, Date.now());
                 }
-                toast(`Disconnecting ${connection.source_instance} ${connection.outbound}: accepted`);
+                toast(
+                    `Disconnecting ${connection.source_instance} ${connection.outbound}: accepted`,
+                );
             }
         },
     );
@@ -192,7 +197,8 @@ export function confirmRemoval(model: Model, name: string): void {
                                                 `${each.source_instance} ${each.outbound}${each.outbound_required ? " * (required: it stops working)" : ""}`,
                                             ),
                                         ),
-                                    to.length > LISTED && el("li", {}, `and ${to.length - LISTED} more`),
+                                    to.length > LISTED &&
+                                        el("li", {}, `and ${to.length - LISTED} more`),
                                 ),
                             ),
                         ),

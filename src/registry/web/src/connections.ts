@@ -39,7 +39,11 @@ interface Row {
 
 let last: Pick<Wish, "column" | "descending"> = { column: "status", descending: false };
 
-export function openConnections(model: Model, actions: ConnectionsActions, application = ""): Dialog {
+export function openConnections(
+    model: Model,
+    actions: ConnectionsActions,
+    application = "",
+): Dialog {
     const wish: Wish = { search: "", application, ...last };
     const rows = new Map<string, Row>();
 
@@ -88,7 +92,9 @@ export function openConnections(model: Model, actions: ConnectionsActions, appli
         sorters.set(column, { cell, arrow });
         head.append(cell);
     }
-    head.append(el("th", { scope: "col", role: "columnheader" }, el("span", { class: "sr" }, "Actions")));
+    head.append(
+        el("th", { scope: "col", role: "columnheader" }, el("span", { class: "sr" }, "Actions")),
+    );
     const body = el("tbody", { role: "rowgroup" });
     const table = el(
         "table",
@@ -144,7 +150,11 @@ export function openConnections(model: Model, actions: ConnectionsActions, appli
             describe: `Disconnect ${name}`,
         });
         const cell = (column: Column, ...content: (Node | string)[]): HTMLElement =>
-            el("td", { role: "cell", class: `col-${column}`, "data-label": titles[column] }, ...content);
+            el(
+                "td",
+                { role: "cell", class: `col-${column}`, "data-label": titles[column] },
+                ...content,
+            );
         const element = el(
             "tr",
             {
@@ -171,10 +181,13 @@ export function openConnections(model: Model, actions: ConnectionsActions, appli
             ),
             cell(
                 "outbound",
-                connection.outbound,
-                ...(connection.outbound_required
-                    ? [el("abbr", { class: "required", title: "required" }, " *")]
-                    : []),
+                el(
+                    "span",
+                    {},
+                    connection.outbound,
+                    connection.outbound_required &&
+                        el("abbr", { class: "required", title: "required" }, " *"),
+                ),
             ),
             cell("target", el("b", {}, connection.target_instance)),
             cell("inbound", connection.inbound),
@@ -216,7 +229,9 @@ export function openConnections(model: Model, actions: ConnectionsActions, appli
                                   " ",
                                   connection.detail ?? "",
                               ),
-                              ...(advice ? [el("span", { class: "reason muted" }, advice.next)] : []),
+                              ...(advice
+                                  ? [el("span", { class: "reason muted" }, advice.next)]
+                                  : []),
                           ]
                         : []),
                 );
@@ -232,7 +247,10 @@ export function openConnections(model: Model, actions: ConnectionsActions, appli
         arrange(body, shown);
         for (const [column, { cell, arrow }] of sorters) {
             const on = wish.column === column;
-            cell.setAttribute("aria-sort", on ? (wish.descending ? "descending" : "ascending") : "none");
+            cell.setAttribute(
+                "aria-sort",
+                on ? (wish.descending ? "descending" : "ascending") : "none",
+            );
             setText(arrow, on ? (wish.descending ? "↓" : "↑") : "");
         }
         const total = model.connections.size;

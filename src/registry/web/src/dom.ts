@@ -17,10 +17,15 @@ export function el<K extends keyof HTMLElementTagNameMap>(
         if (typeof value === "function") {
             element.addEventListener(key.slice(2), value as EventListener);
         } else if (value !== false && value !== null && value !== undefined) {
-            element.setAttribute(key === "testid" ? "data-testid" : key, value === true ? "" : String(value));
+            element.setAttribute(
+                key === "testid" ? "data-testid" : key,
+                value === true ? "" : String(value),
+            );
         }
     }
-    element.append(...children.flat().filter((child): child is Node | string => !!child || child === ""));
+    element.append(
+        ...children.flat().filter((child): child is Node | string => !!child || child === ""),
+    );
     return element;
 }
 

@@ -38,7 +38,13 @@ export class Follower {
         const on = (name: string, act: (data: never) => void): void => {
             source.addEventListener(name, (event) => {
                 this.listenToSilence();
-                const data = JSON.parse((event as MessageEvent<string>).data) as never;
+                let data: never;
+                try {
+                    data = JSON.parse((event as MessageEvent<string>).data) as never;
+                } catch {
+                    this.lose(); /* Something in between has cut it: begin anew. */
+                    return;
+                }
                 if (this.held) {
                     this.held.push(() => act(data));
                 } else {
@@ -67,7 +73,10 @@ export class Follower {
     private async readLists(turn: number): Promise<void> {
         this.held ??= [];
         try {
-            const [instances, connections] = await Promise.all([api.listInstances(), api.listConnections()]);
+            const [instances, connections] = await Promise.all([
+                api.listInstances(),
+                api.listConnections(),
+            ]);
             if (turn !== this.turn) {
                 return;
             }
@@ -89,7 +98,10 @@ export class Follower {
         this.stop();
         this.model.setLive(false, Date.now());
         const turn = this.turn;
-        this.timer = setTimeout(() => void this.retry(turn), this.wait * (0.75 + Math.random() / 2));
+        this.timer = setTimeout(
+            () => void this.retry(turn),
+            this.wait * (0.75 + Math.random() / 2),
+        );
         this.wait = Math.min(this.wait * 1.6, LATEST_MS);
     }
 

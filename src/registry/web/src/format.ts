@@ -41,7 +41,9 @@ export function age(moment: string, now: number): string {
 /** HH:MM:SS of this place. */
 export function clock(time: number): string {
     const at = new Date(time);
-    return [at.getHours(), at.getMinutes(), at.getSeconds()].map((n) => String(n).padStart(2, "0")).join(":");
+    return [at.getHours(), at.getMinutes(), at.getSeconds()]
+        .map((n) => String(n).padStart(2, "0"))
+        .join(":");
 }
 
 /** Date and time of this place, as this place writes them. */

@@ -6,17 +6,27 @@
 
 import cytoscape from "cytoscape";
 import type { Connection, Status } from "./api";
-import { replicas, states, unmet } from "./advice";
+import { health, states, type Health } from "./advice";
 import { rate } from "./format";
-import { bendsAlong, cardOf, portAt, wireEnd, wireWidth, type Card, type Point, type Port } from "./geometry";
+import {
+    bendsAlong,
+    cardOf,
+    portAt,
+    wireEnd,
+    wireWidth,
+    type Card,
+    type Point,
+    type Port,
+} from "./geometry";
 import { layOut, placeNear, type Box, type Wire } from "./layout";
 import type { Change, Model } from "./model";
-import { colourOf, Painter, type Health } from "./paint";
+import { colourOf, Painter } from "./paint";
 import { forgetPositions, loadPositions, savePositions } from "./positions";
 import { forbidsWire } from "./rules";
 import { palette, prefersStillness, whenThemeChanges } from "./theme";
 
-export type Selection = { kind: "instance"; name: string } | { kind: "connection"; id: string } | null;
+export type Selection =
+    { kind: "instance"; name: string } | { kind: "connection"; id: string } | null;
 
 export interface Actions {
     select(selection: Selection): void;
@@ -38,9 +48,16 @@ interface HeldWire {
 const MANY = 600;
 const statuses: Status[] = ["WAITING", "ESTABLISHED", "FAILED", "TERMINATED"];
 
+/* The library's ids are never empty, and those of nodes and edges differ, whatever the registry's names are. */
+const nodeId = (name: string): string => `i:${name}`;
+const edgeId = (id: string): string => `c:${id}`;
+const nameOf = (element: { id(): string }): string => element.id().slice(2);
+
 function chosen(element: cytoscape.SingularElementReturnValue): Selection {
-    const id = (element as cytoscape.NodeSingular).id();
-    return element.group() === "nodes" ? { kind: "instance", name: id } : { kind: "connection", id };
+    const name = nameOf(element as cytoscape.NodeSingular);
+    return element.group() === "nodes"
+        ? { kind: "instance", name }
+        : { kind: "connection", id: name };
 }
 
 export class Graph {
@@ -86,6 +103,7 @@ export class Graph {
             }
             this.redraw();
         }).observe(container);
+        container.addEventListener("pointerleave", () => this.hover(null));
         container.addEventListener("pointerdown", (event) => this.maybeTakePort(event), true);
         /* What follows a pointerdown on a port is not the library's. */
         for (const name of ["mousedown", "touchstart"]) {
@@ -124,9 +142,9 @@ export class Graph {
 
     private takeNodes(cy: cytoscape.Core, newcomers: string[]): void {
         cy.nodes().forEach((node) => {
-            if (!this.model.instances.has(node.id())) {
-                this.cards.delete(node.id());
-                this.health.delete(node.id());
+            if (!this.model.instances.has(nameOf(node))) {
+                this.cards.delete(nameOf(node));
+                this.health.delete(nameOf(node));
                 node.remove();
             }
         });
@@ -134,32 +152,22 @@ export class Graph {
             const card = cardOf(instance);
             const old = this.cards.get(instance.name);
             this.cards.set(instance.name, card);
-            const { live, known } = replicas(instance);
-            const lacking = unmet(instance, this.model.connections);
-            const failing = instance.outbounds.some(
-                (each) => this.model.connections.get(each.connection ?? "")?.status === "FAILED",
-            );
-            this.health.set(instance.name, {
-                health:
-                    known === 0 ? "gone" : live === 0 || failing ? "bad" : lacking.length > 0 ? "wait" : "ok",
-                note: instance.removing
-                    ? "being removed"
-                    : known === 0
-                      ? "no replica yet"
-                      : `${live}/${known} live${lacking.length > 0 ? ` · needs ${lacking.join(", ")}` : ""}`,
-            });
+            this.health.set(instance.name, health(instance, this.model.connections));
             if (!old) {
                 newcomers.push(instance.name);
-                cy.add({ group: "nodes", data: { id: instance.name, w: card.width, h: card.height } });
+                cy.add({
+                    group: "nodes",
+                    data: { id: nodeId(instance.name), w: card.width, h: card.height },
+                });
             } else if (old.height !== card.height) {
-                cy.getElementById(instance.name).data({ w: card.width, h: card.height });
+                cy.getElementById(nodeId(instance.name)).data({ w: card.width, h: card.height });
             }
         }
     }
 
     private takeEdges(cy: cytoscape.Core): void {
         cy.edges().forEach((edge) => {
-            if (!this.model.connections.has(edge.id())) {
+            if (!this.model.connections.has(nameOf(edge))) {
                 edge.remove();
             }
         });
@@ -172,15 +180,21 @@ export class Graph {
             }
             const from = wireEnd(source, "outbound", connection.outbound);
             const to = wireEnd(target, "inbound", connection.inbound);
-            const edge = cy.getElementById(connection.id);
+            const edge = cy.getElementById(edgeId(connection.id));
             if (edge.empty()) {
                 cy.add({
                     group: "edges",
                     data: {
-                        id: connection.id,
-                        source: connection.source_instance,
-                        target: connection.target_instance,
-                        ...this.curve(cy, connection.source_instance, from, connection.target_instance, to),
+                        id: edgeId(connection.id),
+                        source: nodeId(connection.source_instance),
+                        target: nodeId(connection.target_instance),
+                        ...this.curve(
+                            cy,
+                            connection.source_instance,
+                            from,
+                            connection.target_instance,
+                            to,
+                        ),
                         from,
                         to,
                         width: wireWidth(this.flow(connection.id, now)),
@@ -201,7 +215,13 @@ export class Graph {
                     edge.data({
                         from,
                         to,
-                        ...this.curve(cy, connection.source_instance, from, connection.target_instance, to),
+                        ...this.curve(
+                            cy,
+                            connection.source_instance,
+                            from,
+                            connection.target_instance,
+                            to,
+                        ),
                     });
                 }
             }
@@ -220,8 +240,8 @@ export class Graph {
         target: string,
         to: Point,
     ): { weights: number[]; distances: number[] } {
-        const a = cy.getElementById(source).position();
-        const b = cy.getElementById(target).position();
+        const a = cy.getElementById(nodeId(source)).position();
+        const b = cy.getElementById(nodeId(target)).position();
         return bendsAlong({ x: a.x + from.x, y: a.y + from.y }, { x: b.x + to.x, y: b.y + to.y });
     }
 
@@ -234,7 +254,7 @@ export class Graph {
         const now = Date.now();
         cy.batch(() =>
             cy.edges().forEach((edge) => {
-                const width = Math.round(wireWidth(this.flow(edge.id(), now)) * 4) / 4;
+                const width = Math.round(wireWidth(this.flow(nameOf(edge), now)) * 4) / 4;
                 if (edge.data("width") !== width) {
                     edge.data("width", width);
                 }
@@ -271,23 +291,27 @@ export class Graph {
     }
 
     private place(cy: cytoscape.Core, newcomers: string[], first: boolean): void {
-        const kept = first ? loadPositions(this.model.session?.trust_domain ?? "") : new Map<string, Point>();
+        const kept = first
+            ? loadPositions(this.model.session?.trust_domain ?? "")
+            : new Map<string, Point>();
         this.arranged ||= kept.size > 0;
         if (!this.arranged) {
             for (const [name, place] of layOut(this.boxes(), this.wires(), this.aspect())) {
-                cy.getElementById(name).position(place);
+                cy.getElementById(nodeId(name)).position(place);
             }
             return;
         }
         const taken = new Map<string, Point & Box>();
         const unplaced: string[] = [];
         const settle = (name: string, place: Point): void => {
-            cy.getElementById(name).position(place);
+            cy.getElementById(nodeId(name)).position(place);
             taken.set(name, { ...this.cards.get(name)!, ...place });
         };
         const fresh = new Set(newcomers);
         for (const name of this.cards.keys()) {
-            const place = kept.get(name) ?? (fresh.has(name) ? null : cy.getElementById(name).position());
+            const place =
+                kept.get(name) ??
+                (fresh.has(name) ? null : cy.getElementById(nodeId(name)).position());
             if (place) {
                 settle(name, { x: place.x, y: place.y });
             } else {
@@ -311,13 +335,15 @@ export class Graph {
         this.following = true;
         const places = layOut(this.boxes(), this.wires(), this.aspect());
         if (prefersStillness() || places.size > 150) {
-            cy.batch(() => places.forEach((place, name) => cy.getElementById(name).position(place)));
+            cy.batch(() =>
+                places.forEach((place, name) => cy.getElementById(nodeId(name)).position(place)),
+            );
             this.fit();
             return;
         }
         const moves = [...places].map(([name, position]) =>
             cy
-                .getElementById(name)
+                .getElementById(nodeId(name))
                 .animation({ position, duration: 280, easing: "ease-out-cubic" } as never)
                 .play()
                 .promise("completed"),
@@ -343,13 +369,16 @@ export class Graph {
         this.following = false;
         this.cy?.zoom({
             level: this.cy.zoom() * factor,
-            renderedPosition: { x: this.container.clientWidth / 2, y: this.container.clientHeight / 2 },
+            renderedPosition: {
+                x: this.container.clientWidth / 2,
+                y: this.container.clientHeight / 2,
+            },
         });
     }
 
     /** Moves the view, if need be, so that this instance is seen. */
     reveal(name: string): void {
-        const node = this.cy?.getElementById(name);
+        const node = this.cy?.getElementById(nodeId(name));
         if (!this.cy || !node || node.empty()) {
             return;
         }
@@ -375,7 +404,7 @@ export class Graph {
 
     private save(): void {
         const places = new Map<string, Point>();
-        this.cy?.nodes().forEach((node) => void places.set(node.id(), node.position()));
+        this.cy?.nodes().forEach((node) => void places.set(nameOf(node), node.position()));
         this.arranged = true;
         savePositions(this.model.session?.trust_domain ?? "", places);
     }
@@ -420,14 +449,17 @@ export class Graph {
             nodes = new Set(this.found);
             edges = new Set(
                 [...this.model.connections.values()]
-                    .filter((each) => nodes!.has(each.source_instance) || nodes!.has(each.target_instance))
+                    .filter(
+                        (each) =>
+                            nodes!.has(each.source_instance) || nodes!.has(each.target_instance),
+                    )
                     .map((each) => each.id),
             );
         }
         this.lit = nodes && edges ? { nodes, edges } : null;
         cy.batch(() =>
             cy.edges().forEach((edge) => {
-                edge.toggleClass("dim", edges !== null && !edges.has(edge.id()));
+                edge.toggleClass("dim", edges !== null && !edges.has(nameOf(edge)));
             }),
         );
         this.redraw();
@@ -460,7 +492,7 @@ export class Graph {
             );
         });
         cy.on("dragfree", "node", () => this.save());
-        cy.on("grab", "node", () => {
+        cy.on("drag", "node", () => {
             this.following = false;
         });
         cy.on("dragpan scrollzoom pinchzoom", () => {
@@ -489,7 +521,7 @@ export class Graph {
         const cy = this.cy!;
         node.connectedEdges().forEach((edge) => {
             const { from, to } = edge.data() as { from: Point; to: Point };
-            edge.data(this.curve(cy, edge.source().id(), from, edge.target().id(), to));
+            edge.data(this.curve(cy, nameOf(edge.source()), from, nameOf(edge.target()), to));
         });
     }
 
@@ -509,7 +541,11 @@ export class Graph {
                 "line-cap": "round",
                 "target-arrow-shape": "triangle-cross",
             },
-            TERMINATED: { "line-style": "dashed", "line-dash-pattern": [1, 7], "target-arrow-shape": "none" },
+            TERMINATED: {
+                "line-style": "dashed",
+                "line-dash-pattern": [1, 7],
+                "target-arrow-shape": "none",
+            },
         };
         return [
             {
@@ -532,8 +568,10 @@ export class Graph {
                         edge.data("weights") as number[],
                     "control-point-distances": (edge: cytoscape.EdgeSingular) =>
                         edge.data("distances") as number[],
-                    "source-endpoint": (edge: cytoscape.EdgeSingular) => end(edge.data("from") as Point),
-                    "target-endpoint": (edge: cytoscape.EdgeSingular) => end(edge.data("to") as Point),
+                    "source-endpoint": (edge: cytoscape.EdgeSingular) =>
+                        end(edge.data("from") as Point),
+                    "target-endpoint": (edge: cytoscape.EdgeSingular) =>
+                        end(edge.data("to") as Point),
                     width: "data(width)",
                     "arrow-scale": 1.1,
                     opacity: 0.92,
@@ -575,21 +613,26 @@ export class Graph {
         const now = Date.now();
         const labels: [Connection, Point, boolean][] = [];
         cy.edges().forEach((edge) => {
-            const connection = this.model.connections.get(edge.id());
-            const dim = this.lit !== null && !this.lit.edges.has(edge.id());
+            const connection = this.model.connections.get(nameOf(edge));
+            const dim = this.lit !== null && !this.lit.edges.has(nameOf(edge));
             /* From far away only what is broken is marked. */
             const shown = zoom >= 0.3 || (connection?.status !== "ESTABLISHED" && !dim);
             if (!connection || !shown) {
                 return;
             }
             const middle = edge.midpoint();
-            if (middle.x > view.x1 && middle.x < view.x2 && middle.y > view.y1 && middle.y < view.y2) {
+            if (
+                middle.x > view.x1 &&
+                middle.x < view.x2 &&
+                middle.y > view.y1 &&
+                middle.y < view.y2
+            ) {
                 labels.push([connection, middle, dim]);
             }
         });
         cy.nodes().forEach((node) => {
-            const card = this.cards.get(node.id());
-            const state = this.health.get(node.id());
+            const card = this.cards.get(nameOf(node));
+            const state = this.health.get(nameOf(node));
             const place = node.position();
             if (
                 !card ||
@@ -606,9 +649,15 @@ export class Graph {
                     card,
                     place,
                     ...state,
-                    selected: this.selection?.kind === "instance" && this.selection.name === card.name,
+                    selected:
+                        this.selection?.kind === "instance" && this.selection.name === card.name,
                     dim: this.lit !== null && !this.lit.nodes.has(card.name),
-                    target: this.wire?.over === card.name ? (this.wire.reason === null ? "yes" : "no") : null,
+                    target:
+                        this.wire?.over === card.name
+                            ? this.wire.reason === null
+                                ? "yes"
+                                : "no"
+                            : null,
                 },
                 zoom,
             );
@@ -621,7 +670,9 @@ export class Graph {
                     middle,
                     status: connection.status,
                     text:
-                        connection.status === "ESTABLISHED" && flow >= 1 ? `${label} · ${rate(flow)}` : label,
+                        connection.status === "ESTABLISHED" && flow >= 1
+                            ? `${label} · ${rate(flow)}`
+                            : label,
                     dim,
                 },
                 zoom,
@@ -629,13 +680,16 @@ export class Graph {
             );
         }
         if (this.wire) {
-            const place = cy.getElementById(this.wire.source).position();
+            const place = cy.getElementById(nodeId(this.wire.source)).position();
             this.painter.wire(
                 {
                     from: { x: place.x + this.wire.port.at.x, y: place.y + this.wire.port.at.y },
                     to: this.wire.to,
                     allowed: this.wire.over !== null && this.wire.reason === null,
-                    reason: this.wire.over !== null || this.wire.port.connected ? this.wire.reason : null,
+                    reason:
+                        this.wire.over !== null || this.wire.port.connected
+                            ? this.wire.reason
+                            : null,
                 },
                 zoom,
             );
@@ -658,7 +712,7 @@ export class Graph {
     private under(place: Point, reach: number): { name: string; port: Port | null } | null {
         let card: { name: string; port: Port | null } | null = null;
         this.cy!.nodes().forEach((node) => {
-            const each = this.cards.get(node.id());
+            const each = this.cards.get(nameOf(node));
             const at = node.position();
             const inner = { x: place.x - at.x, y: place.y - at.y };
             if (
@@ -667,7 +721,10 @@ export class Graph {
                 Math.abs(inner.y) <= each.height / 2 + reach
             ) {
                 const port = portAt(each, inner, reach);
-                if (port || (Math.abs(inner.x) <= each.width / 2 && Math.abs(inner.y) <= each.height / 2)) {
+                if (
+                    port ||
+                    (Math.abs(inner.x) <= each.width / 2 && Math.abs(inner.y) <= each.height / 2)
+                ) {
                     card = { name: each.name, port };
                 }
             }
@@ -739,7 +796,8 @@ export class Graph {
         const under = this.under(wire.to, this.reach(event));
         const source = this.model.instances.get(wire.source);
         const target = under ? this.model.instances.get(under.name) : undefined;
-        wire.over = target && !(target === source && under?.port === wire.port) ? target.name : null;
+        wire.over =
+            target && !(target === source && under?.port === wire.port) ? target.name : null;
         const only = target?.inbounds.length === 1 ? target.inbounds[0]!.name : null;
         wire.inbound = under?.port?.side === "inbound" ? under.port.name : only;
         if (wire.port.connected) {
@@ -758,7 +816,7 @@ export class Graph {
 
     /** Where an instance, or one of its ports, is drawn in the window; null if it is not. */
     at(what: { instance: string; outbound?: string; inbound?: string }): Point | null {
-        const node = this.cy?.getElementById(what.instance);
+        const node = this.cy?.getElementById(nodeId(what.instance));
         const card = this.cards.get(what.instance);
         if (!this.cy || !card || !node || node.empty()) {
             return null;
@@ -774,7 +832,7 @@ export class Graph {
 
     /** Where the middle of a connection's wire is drawn in the window; null if it is not. */
     edgeAt(id: string): Point | null {
-        const edge = this.cy?.getElementById(id);
+        const edge = this.cy?.getElementById(edgeId(id));
         return this.cy && edge && edge.nonempty()
             ? this.toWindow((edge as unknown as cytoscape.EdgeSingular).midpoint())
             : null;
@@ -789,6 +847,9 @@ export class Graph {
         const cy = this.cy!;
         const box = this.container.getBoundingClientRect();
         const pan = cy.pan();
-        return { x: box.left + pan.x + place.x * cy.zoom(), y: box.top + pan.y + place.y * cy.zoom() };
+        return {
+            x: box.left + pan.x + place.x * cy.zoom(),
+            y: box.top + pan.y + place.y * cy.zoom(),
+        };
     }
 }

@@ -62,7 +62,9 @@ export function sparkline(
             })
             .join("L");
         const first = (((values[0]!.time - span.from) / (span.to - span.from)) * width).toFixed(1);
-        const last = (((values.at(-1)!.time - span.from) / (span.to - span.from)) * width).toFixed(1);
+        const last = (((values.at(-1)!.time - span.from) / (span.to - span.from)) * width).toFixed(
+            1,
+        );
         for (const [shape, d] of [
             ["area", `M${first} ${height}L${line}L${last} ${height}Z`],
             ["line", `M${line}`],

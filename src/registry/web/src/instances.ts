@@ -1,6 +1,6 @@
 /* The list of instances beside the drawing: the way to all of them without a pointer. */
 
-import { replicas, unmet } from "./advice";
+import { health } from "./advice";
 import { arrange, el, setText } from "./dom";
 import type { Selection } from "./graph";
 import type { Model } from "./model";
@@ -15,7 +15,9 @@ interface Item {
 
 /** Whether each word of the search is in the name of the instance, or in that of one of its interfaces. */
 export function isFound(instance: Instance, search: string): boolean {
-    const shown = [instance, ...instance.inbounds, ...instance.outbounds].map((each) => each.name).join(" ");
+    const shown = [instance, ...instance.inbounds, ...instance.outbounds]
+        .map((each) => each.name)
+        .join(" ");
     return search
         .toLowerCase()
         .split(/\s+/)
@@ -33,7 +35,11 @@ export class InstanceList {
         private readonly select: (name: string) => void,
         foot: HTMLElement,
     ) {
-        this.list = el("ul", { class: "instances", testid: "instances", "aria-label": "Applications" });
+        this.list = el("ul", {
+            class: "instances",
+            testid: "instances",
+            "aria-label": "Applications",
+        });
         this.none = el("p", { class: "muted none", hidden: true }, "None is found.");
         this.element = el(
             "nav",
@@ -60,20 +66,9 @@ export class InstanceList {
             }
             wanted?.add(instance.name);
             const item = this.items.get(instance.name) ?? this.make(instance.name);
-            const { live, known } = replicas(instance);
-            const lacking = unmet(instance, this.model.connections);
-            const health = known === 0 ? "gone" : live === 0 ? "bad" : lacking.length > 0 ? "wait" : "ok";
-            item.dot.className = `dot is-${health}`;
-            setText(
-                item.note,
-                instance.removing
-                    ? "being removed"
-                    : known === 0
-                      ? "no replica"
-                      : lacking.length > 0
-                        ? `${live}/${known} · needs ${lacking.join(", ")}`
-                        : `${live}/${known} live`,
-            );
+            const { health: state, note } = health(instance, this.model.connections);
+            item.dot.className = `dot is-${state}`;
+            setText(item.note, note);
             item.button.setAttribute(
                 "aria-current",
                 String(selection?.kind === "instance" && selection.name === instance.name),
@@ -90,7 +85,12 @@ export class InstanceList {
         const note = el("span", { class: "note" });
         const button = el(
             "button",
-            { type: "button", testid: "instance-item", "data-name": name, onclick: () => this.select(name) },
+            {
+                type: "button",
+                testid: "instance-item",
+                "data-name": name,
+                onclick: () => this.select(name),
+            },
             dot,
             el("span", { class: "name" }, name),
             note,

@@ -22,6 +22,7 @@ export interface Wire {
 }
 
 const GAP_X = 150;
+const GAP_X_UPRIGHT = 84;
 const GAP_Y = 30;
 const GAP_PART = 90;
 const SWEEPS = 12;
@@ -43,7 +44,11 @@ interface Part {
 }
 
 /** The middle of each box. */
-export function layOut(boxes: readonly Box[], wires: readonly Wire[], aspect = 1.7): Map<string, Point> {
+export function layOut(
+    boxes: readonly Box[],
+    wires: readonly Wire[],
+    aspect = 1.7,
+): Map<string, Point> {
     const nodes = new Map<string, Node>();
     for (const box of [...boxes].sort((a, b) => (a.name < b.name ? -1 : 1))) {
         nodes.set(box.name, { box, layer: 0, order: 0, y: 0, next: [], prior: [] });
@@ -62,7 +67,7 @@ export function layOut(boxes: readonly Box[], wires: readonly Wire[], aspect = 1
         if (part.length === 1) {
             alone.push(part[0]!);
         } else {
-            parts.push(placePart(part));
+            parts.push(placePart(part, aspect < 1 ? GAP_X_UPRIGHT : GAP_X));
         }
     }
     parts.sort((a, b) => b.width * b.height - a.width * a.height);
@@ -157,7 +162,10 @@ function orderLayers(layers: Node[][]): void {
             const wish = new Map<Node, number>();
             for (const node of layer) {
                 const wires = down ? node.prior : node.next;
-                const sum = wires.reduce((all, wire) => all + wire.node.order + wire.other * 1e-5, 0);
+                const sum = wires.reduce(
+                    (all, wire) => all + wire.node.order + wire.other * 1e-5,
+                    0,
+                );
                 wish.set(node, wires.length > 0 ? sum / wires.length : node.order);
             }
             layer.sort((a, b) => wish.get(a)! - wish.get(b)!);
@@ -171,7 +179,11 @@ function settle(column: Node[], wish: (node: Node) => number): void {
     const blocks: { nodes: Node[]; sum: number; height: number }[] = [];
     for (const node of column) {
         /* In a block all wishes are those of its upper end. */
-        let block = { nodes: [node], sum: wish(node) - node.box.height / 2, height: node.box.height + GAP_Y };
+        let block = {
+            nodes: [node],
+            sum: wish(node) - node.box.height / 2,
+            height: node.box.height + GAP_Y,
+        };
         for (let last = blocks.at(-1); last; last = blocks.at(-1)) {
             const end = last.sum / last.nodes.length + last.height;
             if (end <= block.sum / block.nodes.length) {
@@ -195,13 +207,13 @@ function settle(column: Node[], wish: (node: Node) => number): void {
     }
 }
 
-function placePart(part: Node[]): Part {
+function placePart(part: Node[], gap: number): Part {
     assignLayers(part);
     const layers = layersOf(part);
     orderLayers(layers);
 
     /* A layer that is much higher than the whole is wide stands in several columns. */
-    const area = part.reduce((sum, { box }) => sum + (box.width + GAP_X) * (box.height + GAP_Y), 0);
+    const area = part.reduce((sum, { box }) => sum + (box.width + gap) * (box.height + GAP_Y), 0);
     const highest = Math.max(900, Math.sqrt(area) * 0.9);
     const columns: Node[][] = [];
     const gaps: number[] = [];
@@ -210,7 +222,7 @@ function placePart(part: Node[]): Part {
         const count = Math.ceil(height / highest);
         for (let i = 0; i < count; i++) {
             columns.push(layer.filter((_, index) => index % count === i));
-            gaps.push(i === count - 1 ? GAP_X : GAP_X / 2);
+            gaps.push(i === count - 1 ? gap : gap / 2);
         }
     }
     for (const column of columns) {
@@ -226,7 +238,8 @@ function placePart(part: Node[]): Part {
             settle(column, (node) => {
                 const wires = [...node.prior, ...node.next];
                 return (
-                    wires.reduce((sum, wire) => sum + wire.node.y + wire.other - wire.own, 0) / wires.length
+                    wires.reduce((sum, wire) => sum + wire.node.y + wire.other - wire.own, 0) /
+                    wires.length
                 );
             });
         }
@@ -265,7 +278,10 @@ function placeGrid(nodes: Node[], least: number, aspect: number): Part {
 
 /** Puts the parts in rows, the largest first. */
 function pack(parts: Part[], aspect: number): Map<string, Point> {
-    const area = parts.reduce((sum, part) => sum + (part.width + GAP_PART) * (part.height + GAP_PART), 0);
+    const area = parts.reduce(
+        (sum, part) => sum + (part.width + GAP_PART) * (part.height + GAP_PART),
+        0,
+    );
     const width = Math.max(...parts.map((part) => part.width), Math.sqrt(area * aspect));
     const places = new Map<string, Point>();
     let x = 0;
@@ -290,7 +306,11 @@ function pack(parts: Part[], aspect: number): Map<string, Point> {
  * A place for a newcomer among those that stay where they are: beside its neighbours, or else below them all;
  * nowhere on top of another.
  */
-export function placeNear(box: Box, wires: readonly Wire[], taken: ReadonlyMap<string, Point & Box>): Point {
+export function placeNear(
+    box: Box,
+    wires: readonly Wire[],
+    taken: ReadonlyMap<string, Point & Box>,
+): Point {
     const wishes: Point[] = [];
     for (const wire of wires) {
         const before = wire.to === box.name ? taken.get(wire.from) : undefined;
@@ -314,7 +334,10 @@ export function placeNear(box: Box, wires: readonly Wire[], taken: ReadonlyMap<s
               }
             : {
                   x: Math.min(...all.map((each) => each.x - each.width / 2)) + box.width / 2,
-                  y: Math.max(...all.map((each) => each.y + each.height / 2)) + GAP_Y * 2 + box.height / 2,
+                  y:
+                      Math.max(...all.map((each) => each.y + each.height / 2)) +
+                      GAP_Y * 2 +
+                      box.height / 2,
               };
     const collides = (place: Point): boolean =>
         all.some(

@@ -2,7 +2,15 @@
 
 import type { Connection, Status } from "./api";
 
-export const columns = ["source", "outbound", "target", "inbound", "port", "status", "age"] as const;
+export const columns = [
+    "source",
+    "outbound",
+    "target",
+    "inbound",
+    "port",
+    "status",
+    "age",
+] as const;
 export type Column = (typeof columns)[number];
 
 export interface Wish {

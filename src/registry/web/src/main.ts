@@ -46,7 +46,11 @@ const themeButton = button("Colours", () => changeTheme(themes[theme()].next), {
     bare: true,
     testid: "theme",
 });
-const signOutButton = button("Sign out", () => void leave(), { icon: "out", bare: true, testid: "sign-out" });
+const signOutButton = button("Sign out", () => void leave(), {
+    icon: "out",
+    bare: true,
+    testid: "sign-out",
+});
 const role = el("span", { class: "role", testid: "role" });
 const domain = el("span", { class: "domain" });
 const live = el("span", { class: "live-text" });
@@ -103,9 +107,17 @@ const main = el(
         "div",
         { class: "tools", role: "toolbar", "aria-label": "Drawing" },
         button("Zoom in", () => graph.zoomBy(1.3), { icon: "add", bare: true, testid: "zoom-in" }),
-        button("Zoom out", () => graph.zoomBy(1 / 1.3), { icon: "minus", bare: true, testid: "zoom-out" }),
+        button("Zoom out", () => graph.zoomBy(1 / 1.3), {
+            icon: "minus",
+            bare: true,
+            testid: "zoom-out",
+        }),
         button("Fit everything", () => graph.fit(), { icon: "fit", bare: true, testid: "fit" }),
-        button("Arrange anew", () => graph.arrange(), { icon: "arrange", bare: true, testid: "arrange" }),
+        button("Arrange anew", () => graph.arrange(), {
+            icon: "arrange",
+            bare: true,
+            testid: "arrange",
+        }),
     ),
 );
 const app = document.getElementById("app")!;
@@ -119,7 +131,15 @@ app.append(
         domain,
         status,
         el("div", { class: "search" }, icon("search"), search),
-        el("div", { class: "top-actions" }, connectionsButton, addButton, themeButton, role, signOutButton),
+        el(
+            "div",
+            { class: "top-actions" },
+            connectionsButton,
+            addButton,
+            themeButton,
+            role,
+            signOutButton,
+        ),
     ),
     el("div", { class: "work" }, list.element, main, panel.element),
 );
@@ -231,9 +251,13 @@ function announce(all: boolean, ids: ReadonlySet<string>): void {
         if (!all && before !== undefined && before !== connection.status) {
             const name = `${connection.source_instance} ${connection.outbound}`;
             if (connection.status === "ESTABLISHED") {
-                toast(`${name} is connected to ${connection.target_instance} ${connection.inbound}`);
+                toast(
+                    `${name} is connected to ${connection.target_instance} ${connection.inbound}`,
+                );
             } else if (connection.status === "FAILED") {
-                toast(`${name} failed: ${connection.detail ?? connection.reason ?? "no reason is known"}`);
+                toast(
+                    `${name} failed: ${connection.detail ?? connection.reason ?? "no reason is known"}`,
+                );
             }
         }
     }

@@ -1,10 +1,9 @@
 /* Draws what the graph library does not: the cards of instances with their ports, and the labels of wires. */
 
+import type { Health } from "./advice";
 import type { Status } from "./api";
 import { CARD_WIDTH, HEAD_HEIGHT, bends, type Card, type Point } from "./geometry";
 import type { Palette } from "./theme";
-
-export type Health = "ok" | "wait" | "bad" | "gone";
 
 export interface CardLook {
     card: Card;
@@ -243,7 +242,8 @@ export class Painter {
             if (detailed) {
                 c.textAlign = hub ? "left" : "right";
                 c.fillStyle = port.required && !port.connected ? p.bad : p.text;
-                const name = fitted(c, port.name, CARD_WIDTH / 2 - 24) + (port.required ? " *" : "");
+                const name =
+                    fitted(c, port.name, CARD_WIDTH / 2 - 24) + (port.required ? " *" : "");
                 c.fillText(name, x + (hub ? 13 : -13), y + 0.5);
             }
         }
@@ -314,7 +314,13 @@ export class Painter {
             c.textBaseline = "middle";
             const width = c.measureText(look.reason).width + 16 * scale;
             c.beginPath();
-            c.roundRect(look.to.x + 14 * scale, look.to.y - 12 * scale, width, 24 * scale, 6 * scale);
+            c.roundRect(
+                look.to.x + 14 * scale,
+                look.to.y - 12 * scale,
+                width,
+                24 * scale,
+                6 * scale,
+            );
             c.fillStyle = p.pill;
             c.fill();
             c.strokeStyle = p.bad;

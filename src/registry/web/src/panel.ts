@@ -35,7 +35,7 @@ export class Panel {
     private readonly foot: HTMLElement;
     private selection: Selection = null;
     private shown = "";
-    /** The certificate's end comes nearer without an event. */
+    /** Where the focus was before. */
     private opener: Element | null = null;
 
     constructor(
@@ -111,7 +111,9 @@ export class Panel {
                 return;
             }
             const { from, to } = this.model.connectionsOf(instance.name);
-            this.fill([instance, from.map(bare), to.map(bare)], () => this.instance(instance, from, to));
+            this.fill([instance, from.map(bare), to.map(bare)], () =>
+                this.instance(instance, from, to),
+            );
             this.showTraffic([
                 ...from.map((each) => ({ each, out: true })),
                 ...to.map((each) => ({ each, out: false })),
@@ -160,7 +162,9 @@ export class Panel {
         const { live, known } = replicas(instance);
         this.subtitle.textContent = instance.removing
             ? "Being removed: its connections go first."
-            : `${counted(known, "replica")}, ${live} live · since ${moment(instance.created_at)}`;
+            : known === 0
+              ? "No replica has joined yet"
+              : `${live} of ${counted(known, "replica")} live`;
         const may = this.model.may("operator");
         this.body.replaceChildren(
             section(
@@ -171,7 +175,9 @@ export class Panel {
                           "ul",
                           { class: "ports" },
                           ...instance.outbounds.map((outbound) => {
-                              const connection = from.find((each) => each.outbound === outbound.name);
+                              const connection = from.find(
+                                  (each) => each.outbound === outbound.name,
+                              );
                               return el(
                                   "li",
                                   {},
@@ -180,12 +186,17 @@ export class Panel {
                                       { class: "port-head" },
                                       el("span", { class: "plug", "aria-hidden": "true" }),
                                       el("b", {}, outbound.name),
-                                      outbound.required && el("span", { class: "tag" }, "* required"),
+                                      outbound.required &&
+                                          el("span", { class: "tag" }, "* required"),
                                       outbound.port !== null &&
                                           el("span", { class: "muted" }, `port ${outbound.port}`),
                                   ),
                                   connection
-                                      ? this.wire(connection, connection.target_instance, connection.inbound)
+                                      ? this.wire(
+                                            connection,
+                                            connection.target_instance,
+                                            connection.inbound,
+                                        )
                                       : el(
                                             "div",
                                             { class: "wire free" },
@@ -199,7 +210,11 @@ export class Panel {
                                                     `plug ${outbound.name}`,
                                                     button(
                                                         "Connect…",
-                                                        () => this.actions.add(instance.name, outbound.name),
+                                                        () =>
+                                                            this.actions.add(
+                                                                instance.name,
+                                                                outbound.name,
+                                                            ),
                                                         {
                                                             kind: "small",
                                                             describe: `Connect ${instance.name} ${outbound.name}`,
@@ -230,7 +245,11 @@ export class Panel {
                                       el("span", { class: "hub", "aria-hidden": "true" }),
                                       el("b", {}, inbound.name),
                                       el("span", { class: "muted" }, `port ${inbound.port}`),
-                                      el("span", { class: "muted" }, counted(sources.length, "source")),
+                                      el(
+                                          "span",
+                                          { class: "muted" },
+                                          counted(sources.length, "source"),
+                                      ),
                                   ),
                                   ...sources.map((each) =>
                                       this.wire(
@@ -249,9 +268,15 @@ export class Panel {
                     ? el(
                           "p",
                           { class: "muted" },
-                          may ? "None has joined. Create a join token to let one in." : "None has joined.",
+                          may
+                              ? "None has joined. Create a join token to let one in."
+                              : "None has joined.",
                       )
-                    : el("ul", { class: "replicas" }, ...instance.replicas.map((each) => this.replica(each))),
+                    : el(
+                          "ul",
+                          { class: "replicas" },
+                          ...instance.replicas.map((each) => this.replica(each)),
+                      ),
             ),
         );
         this.foot.replaceChildren(
@@ -309,7 +334,10 @@ export class Panel {
             el(
                 "div",
                 { class: "port-head" },
-                el("span", { class: `dot is-${replica.live ? "ok" : "bad"}`, "aria-hidden": "true" }),
+                el("span", {
+                    class: `dot is-${replica.live ? "ok" : "bad"}`,
+                    "aria-hidden": "true",
+                }),
                 el("b", {}, replica.live ? "live" : `gone for ${age(replica.last_seen, now)}`),
                 el("span", { class: "muted mono" }, replica.id),
             ),
@@ -327,7 +355,11 @@ export class Panel {
                               "span",
                               {
                                   class:
-                                      nearness === "fine" ? "" : nearness === "near" ? "is-wait" : "is-bad",
+                                      nearness === "fine"
+                                          ? ""
+                                          : nearness === "near"
+                                            ? "is-wait"
+                                            : "is-bad",
                                   title: moment(replica.certificate_not_after!),
                               },
                               nearness !== "fine" && icon("warn"),
@@ -347,7 +379,12 @@ export class Panel {
     private connection(connection: Connection): void {
         const advice = advise(connection);
         this.subtitle.replaceChildren(badge(connection.status));
-        const end = (label: string, instance: string, name: string, required: boolean): HTMLElement =>
+        const end = (
+            label: string,
+            instance: string,
+            name: string,
+            required: boolean,
+        ): HTMLElement =>
             row(
                 label,
                 el(
@@ -386,7 +423,9 @@ export class Panel {
                             ),
                         ),
                     ),
-                !advice && connection.detail !== null && el("p", { class: "note" }, connection.detail),
+                !advice &&
+                    connection.detail !== null &&
+                    el("p", { class: "note" }, connection.detail),
                 section(
                     "Connection",
                     el(
@@ -399,7 +438,10 @@ export class Panel {
                             connection.outbound_required,
                         ),
                         end("To", connection.target_instance, connection.inbound, false),
-                        row("Port", connection.port === null ? "not known" : String(connection.port)),
+                        row(
+                            "Port",
+                            connection.port === null ? "not known" : String(connection.port),
+                        ),
                         row("Made", moment(connection.created_at)),
                         row("Id", el("span", { class: "mono" }, connection.id)),
                     ),
@@ -407,7 +449,11 @@ export class Panel {
                 section(
                     "Measured by",
                     connection.replicas.length === 0
-                        ? el("p", { class: "muted" }, `No live replica of ${connection.source_instance}.`)
+                        ? el(
+                              "p",
+                              { class: "muted" },
+                              `No live replica of ${connection.source_instance}.`,
+                          )
                         : el(
                               "ul",
                               { class: "replicas" },
@@ -421,7 +467,8 @@ export class Panel {
                                           badge(each.status),
                                           el("span", { class: "muted mono" }, each.replica),
                                       ),
-                                      each.detail !== null && el("p", { class: "muted" }, each.detail),
+                                      each.detail !== null &&
+                                          el("p", { class: "muted" }, each.detail),
                                   ),
                               ),
                           ),
@@ -470,12 +517,16 @@ export class Panel {
                 own.received.set(time, out ? point.received : point.sent);
             }
             for (const kind of ["sent", "received"] as const) {
-                own[kind].forEach((value, time) => sums[kind].set(time, (sums[kind].get(time) ?? 0) + value));
+                own[kind].forEach((value, time) =>
+                    sums[kind].set(time, (sums[kind].get(time) ?? 0) + value),
+                );
             }
         }
         const series = (["sent", "received"] as const).map((kind) => ({
             kind,
-            values: [...sums[kind]].sort((a, b) => a[0] - b[0]).map(([time, value]) => ({ time, value })),
+            values: [...sums[kind]]
+                .sort((a, b) => a[0] - b[0])
+                .map(([time, value]) => ({ time, value })),
         }));
         const figure = (kind: string, label: string, now: number, all: number): HTMLElement =>
             el(

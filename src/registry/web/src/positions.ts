@@ -7,14 +7,19 @@ function key(trustDomain: string): string {
 }
 
 function isPoint(value: unknown): value is [number, number] {
-    return Array.isArray(value) && value.length === 2 && value.every((each) => Number.isFinite(each));
+    return (
+        Array.isArray(value) && value.length === 2 && value.every((each) => Number.isFinite(each))
+    );
 }
 
 /** What was kept; empty if nobody has moved anything yet, or what is there cannot be read. */
 export function loadPositions(trustDomain: string): Map<string, Point> {
     const places = new Map<string, Point>();
     try {
-        const kept = JSON.parse(localStorage.getItem(key(trustDomain)) ?? "{}") as Record<string, unknown>;
+        const kept = JSON.parse(localStorage.getItem(key(trustDomain)) ?? "{}") as Record<
+            string,
+            unknown
+        >;
         for (const [name, place] of Object.entries(kept)) {
             if (isPoint(place)) {
                 places.set(name, { x: place[0], y: place[1] });

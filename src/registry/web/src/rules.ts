@@ -35,7 +35,8 @@ export function outbounds(
     connections: ReadonlyMap<string, Connection>,
 ): Option[] {
     return [...(source?.outbounds ?? [])].sort(byName).map((outbound) => {
-        const taken = outbound.connection === null ? undefined : connections.get(outbound.connection);
+        const taken =
+            outbound.connection === null ? undefined : connections.get(outbound.connection);
         return {
             value: outbound.name,
             label: outbound.name + (outbound.required ? " * (required)" : ""),

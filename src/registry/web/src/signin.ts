@@ -72,7 +72,11 @@ export function askToSignIn(then: () => void, why?: unknown): void {
             )
             .finally(() => (submit.disabled = false));
     });
-    open = openDialog("Sign in to appnet", { testid: "sign-in", kind: "narrow sign-in", fixed: true }, form);
+    open = openDialog(
+        "Sign in to appnet",
+        { testid: "sign-in", kind: "narrow sign-in", fixed: true },
+        form,
+    );
     void open.closed.then(() => (open = null));
     if (why !== undefined) {
         problem.show(why);

@@ -4,7 +4,7 @@ import * as api from "./api";
 import { el } from "./dom";
 import { moment } from "./format";
 import type { Model } from "./model";
-import { sidecarConfiguration } from "./sidecarconf";
+import { joinAddress, sidecarConfiguration } from "./sidecarconf";
 import { copyable, field, openDialog, problemBox } from "./widgets";
 
 const NAME = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
@@ -55,7 +55,12 @@ export function openToken(model: Model, instance: string | null): void {
             "Lets replicas of one instance join the mesh. It is shown once, and kept nowhere.",
         ),
         field("Instance", name),
-        el("div", { class: "pair" }, field("Good for", ttl), field("Replicas that may join with it", uses)),
+        el(
+            "div",
+            { class: "pair" },
+            field("Good for", ttl),
+            field("Replicas that may join with it", uses),
+        ),
         problem.box,
         el("div", { class: "actions" }, submit),
     );
@@ -74,7 +79,7 @@ export function openToken(model: Model, instance: string | null): void {
                     const configuration = sidecarConfiguration(
                         token.instance,
                         model.session?.trust_domain ?? "",
-                        location.hostname,
+                        joinAddress(model.session?.join_address, location.hostname),
                         model.instances.get(token.instance),
                     );
                     const done = el(
@@ -95,8 +100,12 @@ export function openToken(model: Model, instance: string | null): void {
                         el(
                             "p",
                             { class: "muted" },
-                            "Save the token as the join_token_file, readable by its user alone, and start ",
-                            el("code", {}, "appnet-sidecar -c FILE"),
+                            "In an empty folder, save the token as ",
+                            el("code", {}, `${token.instance}.token`),
+                            " (mode 600) and the configuration as ",
+                            el("code", {}, `${token.instance}.conf`),
+                            "; then start ",
+                            el("code", {}, `appnet-sidecar -c ${token.instance}.conf`),
                             ".",
                         ),
                         el("div", { class: "actions" }, done),

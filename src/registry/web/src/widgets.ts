@@ -20,7 +20,9 @@ export function button(
         onclick: act,
     });
     made.append(
-        ...[more.icon && icon(more.icon), !more.bare && el("span", {}, label)].filter((each) => !!each),
+        ...[more.icon && icon(more.icon), !more.bare && el("span", {}, label)].filter(
+            (each) => !!each,
+        ),
     );
     return made;
 }
@@ -36,7 +38,11 @@ export function badge(status: Status): HTMLElement {
 }
 
 /** What the registry has against it, in its own words. */
-export function problemBox(testid?: string): { box: HTMLElement; show(error: unknown): void; clear(): void } {
+export function problemBox(testid?: string): {
+    box: HTMLElement;
+    show(error: unknown): void;
+    clear(): void;
+} {
     const box = el("div", { class: "problem", role: "alert", testid, hidden: true });
     return {
         box,
@@ -97,13 +103,20 @@ export function openDialog(
             { class: "dialog-head" },
             el("h2", { id: heading, tabindex: "-1" }, title),
             !more.fixed &&
-                button("Close", () => element.close(), { icon: "close", bare: true, testid: "dialog-close" }),
+                button("Close", () => element.close(), {
+                    icon: "close",
+                    bare: true,
+                    testid: "dialog-close",
+                }),
         ),
         body,
     );
     if (more.fixed) {
         element.addEventListener("cancel", (event) => event.preventDefault());
-        element.addEventListener("keydown", (event) => event.key === "Escape" && event.preventDefault());
+        element.addEventListener(
+            "keydown",
+            (event) => event.key === "Escape" && event.preventDefault(),
+        );
     }
     document.body.append(element);
     const closed = new Promise<void>((resolve) =>
