@@ -12,7 +12,7 @@
 #include "rowset.h"
 
 #define LOOK_MICROSECONDS 250000
-#define REPORTS_MAX 2000 /* connections that one replica may speak of */
+#define REPORTS_MAX 2000 /* connections that one replica may say how they stand of */
 
 /* The replicas of one instance. */
 struct crowd {
@@ -216,51 +216,75 @@ static int64_t number_of(const json_t *object, const char *key)
     return number < 0 ? 0 : number;
 }
 
-static int read_one(const json_t *entry, struct replica_report *out, struct error *err)
+static bool is_source(const json_t *entry)
 {
-    const char *id = text_of(entry, "id");
-    const char *role = text_of(entry, "role");
+    return strcmp(text_of(entry, "role"), "source") == 0;
+}
 
-    if (!model_connection_id_valid(id)) {
+static int check_one(const json_t *entry, struct error *err)
+{
+    if (!model_connection_id_valid(text_of(entry, "id"))) {
         return error_set(err, "connections: each needs the id of a connection");
     }
-    snprintf(out->id, sizeof out->id, "%s", id);
-    out->streams = number_of(entry, "streams");
-    out->sent = number_of(entry, "sent");
-    out->received = number_of(entry, "received");
-    if (strcmp(role, "target") == 0) {
-        out->role = REPLICA_TARGET;
-        return 0;
-    }
-    if (strcmp(role, "source") != 0) {
+    if (!is_source(entry) && strcmp(text_of(entry, "role"), "target") != 0) {
         return error_set(err, "connections: role: expected source or target");
     }
+    return 0;
+}
+
+static int read_one(const json_t *entry, struct replica_report *out, struct error *err)
+{
     if (state_status_parse(text_of(entry, "status"), &out->status) != 0 ||
         out->status == STATE_TERMINATED) {
         return error_set(err, "connections: status: expected WAITING, ESTABLISHED or FAILED");
     }
+    snprintf(out->id, sizeof out->id, "%s", text_of(entry, "id"));
+    out->streams = number_of(entry, "streams");
+    out->sent = number_of(entry, "sent");
+    out->received = number_of(entry, "received");
     out->reason = state_reason(text_of(entry, "reason"));
     snprintf(out->detail, sizeof out->detail, "%s", text_of(entry, "detail"));
     return 0;
 }
 
+/* How many entries are of a source. -1: the list cannot be taken. */
+static int count_sources(const json_t *list, struct error *err)
+{
+    int count = 0;
+
+    if (!json_is_array(list)) {
+        return error_set(err, "connections: expected a list");
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *entry = json_array_get(list, i);
+        if (check_one(entry, err) != 0) {
+            return -1;
+        }
+        count += is_source(entry);
+    }
+    return count <= REPORTS_MAX
+               ? count
+               : error_set(err, "connections: expected at most %d of a source", REPORTS_MAX);
+}
+
+/* An inbound takes any number of connections, and how they stand is for their sources to say: what
+ * a target says of them is not kept. */
 static int read_reports(const json_t *list, struct replica_report **out, unsigned *count,
                         struct error *err)
 {
-    size_t size = json_array_size(list);
+    int sources = count_sources(list, err);
 
-    *out = NULL;
     *count = 0;
-    if (!json_is_array(list) || size > REPORTS_MAX) {
-        return error_set(err, "connections: expected a list of at most %d", REPORTS_MAX);
+    if (sources < 0) {
+        return -1;
     }
-    *out = memory_zalloc((size + 1) * sizeof **out);
-    while (*count < size) {
-        if (read_one(json_array_get(list, *count), &(*out)[*count], err) != 0) {
+    *out = memory_zalloc(((size_t)sources + 1) * sizeof **out);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *entry = json_array_get(list, i);
+        if (is_source(entry) && read_one(entry, &(*out)[(*count)++], err) != 0) {
             free(*out);
             return -1;
         }
-        ++*count;
     }
     qsort(*out, *count, sizeof **out, compare_reports);
     return 0;

@@ -115,7 +115,7 @@ static void ask_source(struct inquiry *inquiry, const struct replica *replica)
     struct state_source *source = &inquiry->sources[inquiry->input.source_count++];
 
     *source = (struct state_source){.replica = replica->id};
-    if (report && report->role == REPLICA_SOURCE) {
+    if (report) {
         source->reported = true;
         source->status = report->status;
         source->reason = report->reason;

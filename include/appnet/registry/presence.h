@@ -21,13 +21,10 @@
  * connection is back sooner. */
 #define PRESENCE_GRACE_MICROSECONDS 1000000
 
-enum replica_role { REPLICA_SOURCE, REPLICA_TARGET };
-
-/* What a replica says of one connection. */
+/* What a replica says of one connection whose source it is. */
 struct replica_report {
     char id[MODEL_CONNECTION_ID_SIZE];
-    enum replica_role role;
-    enum state_status status; /* of a source: never TERMINATED */
+    enum state_status status; /* never TERMINATED */
     const char *reason;       /* a constant of state.h; NULL unless FAILED */
     char detail[ERROR_TEXT_SIZE];
     int64_t streams, sent, received;
@@ -77,7 +74,7 @@ int presence_report(struct presence *presence, struct replica *replica, const js
 /* Takes `declared` over. */
 void presence_declare(struct replica *replica, struct model_instance *declared);
 
-/* What it says of a connection; NULL: nothing. */
+/* What it says of a connection as its source; NULL: nothing. */
 const struct replica_report *replica_report_of(const struct replica *replica, const char *id);
 
 /* The replicas of an instance, within their leases, in the order of coming: NULL for the first. */
