@@ -193,11 +193,11 @@ int connection_await(struct api *api, json_t **connection, bool gone, int64_t se
         describe_state(*connection, state, sizeof state);
         if (seen == SEEN_WAITING && loop_now() - progress.begun >= seconds * 1000000) {
             seen = SEEN_REFUSED;
-            error_set(err, "%s: %s after %d seconds", name,
+            error_set(err, "%s: %s after %d second%s", name,
                       gone     ? "is not gone"
                       : *state ? state
                                : "not established",
-                      (int)seconds);
+                      (int)seconds, seconds == 1 ? "" : "s");
         }
         if (seen == SEEN_WAITING) {
             snprintf(text, sizeof text, "%s: %s", name, state);

@@ -324,7 +324,7 @@ def test_add_gives_up_with_the_reason(registry, ask):
     assert 1 <= time.monotonic() - begun
     _check_refused(done)
     assert done.stderr == (
-        "appnet: db of shop to sql of mysql: FAILED, unreachable: nobody there after 1 seconds\n"
+        "appnet: db of shop to sql of mysql: FAILED, unreachable: nobody there after 1 second\n"
     )
 
 
@@ -421,7 +421,7 @@ def test_remove_says_when_it_does_not_go(registry, ask):
     registry.answers["DELETE", ONE] = registry.answers["GET", ONE] = 202, _connection("TERMINATED")
     registry.answers["GET", ONE] = 200, _connection("TERMINATED")
     _check_refused(
-        ask(*REMOVE, "--wait=1"), "db of shop to sql of mysql: is not gone after 1 seconds"
+        ask(*REMOVE, "--wait=1"), "db of shop to sql of mysql: is not gone after 1 second\n"
     )
 
 
