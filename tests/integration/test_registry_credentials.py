@@ -175,7 +175,22 @@ def test_token_file_that_is_not_there(lab):
     file.unlink()
     sidecar = lab.sidecar("shop", settings)
     assert str(file) in sidecar.wait_log("not joined")["detail"]
+    file.touch(0o600)
     file.write_text(text, encoding="ascii")
+    sidecar.wait_log("registry connected", timeout=20)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_token_file_that_others_can_read(lab, mode):
+    fleet = lab.fleet()
+    settings = fleet.settings("shop", outbounds={"db": lab.port()})
+    file = lab.folder / "shop.token"
+    file.chmod(mode)
+    sidecar = lab.sidecar("shop", settings)
+    line = sidecar.wait_log("not joined")
+    assert line["detail"] == f"{file} is open to others (mode {mode:04o}): chmod 600 it"
+    assert fleet.registry.instances() == []
+    file.chmod(0o600)
     sidecar.wait_log("registry connected", timeout=20)
 
 

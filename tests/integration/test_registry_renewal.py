@@ -6,6 +6,7 @@ import time
 def test_short_certificate_is_renewed_at_its_half(lab):
     registry = lab.registry(certificate_ttl=20)
     token = lab.folder / "shop.token"
+    token.touch(0o600)
     token.write_text(registry.join_token("shop")["token"], encoding="ascii")
     sidecar = lab.sidecar(
         "shop",
