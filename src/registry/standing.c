@@ -13,8 +13,7 @@
 /* Time alone makes a connection that waits one that fails, and a lease end. */
 #define LOOK_MICROSECONDS 250000
 #define RELEASE_AGAIN_MS 1000
-#define SOURCES_MAX \
-    64 /* more replicas than these are not asked: one that fails is found among them */
+#define SOURCES_MAX 64 /* of more replicas than these, those that work are left out */
 
 struct standing {
     char id[MODEL_CONNECTION_ID_SIZE]; /* first: the key */
@@ -108,39 +107,55 @@ static void ask_targets(const struct standings *standings, struct inquiry *inqui
     }
 }
 
-static void ask_source(struct inquiry *inquiry, const struct replica *replica)
+static struct state_source ask_source(struct inquiry *inquiry, const struct replica *replica)
 {
     const struct model_connection *connection = inquiry->input.connection;
     const struct replica_report *report = replica_report_of(replica, connection->id);
-    struct state_source *source = &inquiry->sources[inquiry->input.source_count++];
+    struct state_source source = {.replica = replica->id};
 
-    *source = (struct state_source){.replica = replica->id};
     if (report) {
-        source->reported = true;
-        source->status = report->status;
-        source->reason = report->reason;
-        source->detail = report->detail;
+        source.reported = true;
+        source.status = report->status;
+        source.reason = report->reason;
+        source.detail = report->detail;
     }
     if (replica->reported && !offers(replica, connection->outbound, MODEL_OUTBOUND, 0)) {
         error_set(&inquiry->no_outbound,
                   "its sidecar has no outbound %s: look at outbounds in its configuration",
                   connection->outbound);
-        fail_source(source, &inquiry->no_outbound);
-    } else if (inquiry->no_inbound.text[0] != '\0' && source->reported &&
-               source->status != STATE_ESTABLISHED) {
-        fail_source(source, &inquiry->no_inbound);
+        fail_source(&source, &inquiry->no_outbound);
+    } else if (inquiry->no_inbound.text[0] != '\0' && source.reported &&
+               source.status != STATE_ESTABLISHED) {
+        fail_source(&source, &inquiry->no_inbound);
     }
+    return source;
+}
+
+/* How much there is to say of it. */
+static int weight(const struct state_source *source)
+{
+    if (!source->reported) {
+        return 1;
+    }
+    return source->status == STATE_FAILED ? 2 : source->status != STATE_ESTABLISHED;
 }
 
 static void ask_sources(const struct standings *standings, struct inquiry *inquiry)
 {
     const char *instance = inquiry->input.connection->source;
+    struct state_source *last = &inquiry->sources[SOURCES_MAX - 1];
     const struct replica *at = NULL;
+    struct state_source source;
 
-    while (inquiry->input.source_count < SOURCES_MAX &&
-           (at = presence_next(standings->presence, instance, at))) {
-        if (at->live) {
-            ask_source(inquiry, at);
+    while ((at = presence_next(standings->presence, instance, at))) {
+        if (!at->live) {
+            continue;
+        }
+        source = ask_source(inquiry, at);
+        if (inquiry->input.source_count < SOURCES_MAX) {
+            inquiry->sources[inquiry->input.source_count++] = source;
+        } else if (weight(&source) > weight(last)) {
+            *last = source;
         }
     }
 }
