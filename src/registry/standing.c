@@ -12,14 +12,14 @@
 
 /* Time alone makes a connection that waits one that fails, and a lease end. */
 #define LOOK_MICROSECONDS 250000
-#define RELEASE_AGAIN_MS 1000
+#define RELEASE_AGAIN_MICROSECONDS 1000000
 #define SOURCES_MAX 64 /* of more replicas than these, those that work are left out */
 
 struct standing {
     char id[MODEL_CONNECTION_ID_SIZE]; /* first: the key */
     struct state state;
     bool shown;          /* has been told of */
-    int64_t released_at; /* milliseconds since 1970; 0: not yet */
+    int64_t released_at; /* loop_now; 0: not yet */
 };
 
 struct standings {
@@ -176,11 +176,13 @@ static unsigned unreleased(const struct standings *standings,
 static void release_if_let_go(struct standings *standings, struct standing *standing,
                               const struct state_input *input)
 {
+    int64_t now = loop_now();
+
     /* After a start, sidecars that have not come back yet may still use it. */
     if (input->uptime >= STATE_GRACE_MS &&
-        (standing->released_at == 0 || input->now - standing->released_at >= RELEASE_AGAIN_MS) &&
+        (standing->released_at == 0 || now - standing->released_at >= RELEASE_AGAIN_MICROSECONDS) &&
         state_may_go(input)) {
-        standing->released_at = input->now;
+        standing->released_at = now;
         standings->events.released(standings->events.argument, input->connection);
     }
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -15,6 +17,20 @@
 #include "registry_support.h"
 
 #define ID "c-0123456789ab"
+
+/* How far the clock on the wall has been set. */
+static time_t set_by;
+
+/* In place of the C library's. */
+int clock_gettime(clockid_t which, struct timespec *out)
+{
+    int rc = (int)syscall(SYS_clock_gettime, which, out);
+
+    if (rc == 0 && which == CLOCK_REALTIME) {
+        out->tv_sec += set_by;
+    }
+    return rc;
+}
 
 struct bench {
     struct loop *loop;
@@ -54,6 +70,7 @@ static int begin(void **state)
     const struct standings_events events = {on_changed, on_released, bench};
     struct event_base *base;
 
+    set_by = 0;
     bench->loop = loop_new("test", NULL);
     base = loop_base(bench->loop);
     bench->mesh = mesh_new();
@@ -139,10 +156,34 @@ static void one_source_of_many_that_fails_shows(void **state)
     }
 }
 
+/* ---- removal ---- */
+
+/* A release that the store could not make is told again, also when the clock was set meanwhile. */
+static void release_is_told_again_until_the_row_is_gone(void **state)
+{
+    static const int64_t set[] = {0, -3600, 7200};
+    struct model_connection row = support_connection(ID, "shop.db mysql.sql");
+    struct bench *bench = *state;
+    unsigned before;
+
+    row.removing = true;
+    row.revision = 5;
+    standings_look(bench->standings, mesh_put_connection(bench->mesh, &row));
+    turn_for(bench, 2500);
+    assert_in_range(bench->releases, 1, 2);
+    for (size_t i = 0; i < sizeof set / sizeof set[0]; i++) {
+        set_by += set[i];
+        before = bench->releases;
+        turn_for(bench, 2000);
+        assert_in_range(bench->releases, before + 1, before + 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest standing[] = {
         cmocka_unit_test_setup_teardown(one_source_of_many_that_fails_shows, begin, end),
+        cmocka_unit_test_setup_teardown(release_is_told_again_until_the_row_is_gone, begin, end),
     };
 
     return cmocka_run_group_tests(standing, NULL, NULL);
