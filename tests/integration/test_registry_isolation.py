@@ -13,6 +13,11 @@ from support.wait import eventually
 
 ADDRESS = "10.9.8.7:15008"
 OPERATIONS = contract().operations
+REFUSALS = {
+    "signIn": (401, "unauthenticated"),
+    "enroll": (403, "token-invalid"),
+    "renew": (422, "csr-invalid"),
+}
 
 
 class Secrets:
@@ -122,6 +127,7 @@ def _body(operation, secrets):
             "inbound": "secret-sql",
         },
         "makeJoinToken": lambda: {"instance": "secret-mysql"},
+        "signIn": lambda: {"token": secrets.token["token"]},
         "enroll": lambda: {
             "token": f"appnet1.{secrets.token['id']}.{'A' * 43}.{'0' * 64}",
             "csr": registry.request_for("secret-mysql")[0],
@@ -160,6 +166,7 @@ def _claims(registry, secrets):
         "Forwarded": "for=127.0.0.1",
         "Appnet-Instance": "secret-mysql",
         "Spiffe-Id": uri,
+        "Cookie": f"appnet_session_{registry.tls_port}={secrets.token['token']}",
     }
 
 
@@ -183,8 +190,8 @@ def test_on_no_route(lab, registry, secrets, spy, operation):
         said = f"{answer.headers} {answer.body.decode()}"
         if operation.role:
             assert _problem(answer) == (401, "unauthenticated")
-        elif operation.content["operationId"] in ("enroll", "renew"):
-            assert _problem(answer) in ((403, "token-invalid"), (422, "csr-invalid"))
+        elif operation.content["operationId"] in REFUSALS:
+            assert _problem(answer) == REFUSALS[operation.content["operationId"]]
         else:
             assert answer.status == 200
     secrets.check_hidden(said, operation)
