@@ -185,8 +185,18 @@ struct replica *presence_replica(struct presence *presence, const char *instance
     return replica;
 }
 
+static void forget_reports(struct replica *replica)
+{
+    free(replica->reports);
+    replica->reports = NULL;
+    replica->report_count = 0;
+}
+
 void presence_watch(struct presence *presence, struct replica *replica, bool watching)
 {
+    if (watching && !replica->live) {
+        forget_reports(replica); /* it may have been started anew */
+    }
     replica->watching = watching;
     hear(replica);
     if (watching) {

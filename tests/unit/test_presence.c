@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+#include <event2/event.h>
 
 #include "appnet/base/loop.h"
 #include "support.h"
@@ -140,11 +142,48 @@ static void what_is_wrong_changes_nothing(void **state)
     assert_int_equal(bench->replica->applied, 12);
 }
 
+/* ---- a watch that ends, and comes again ---- */
+
+static void turn_for(struct bench *bench, int milliseconds)
+{
+    int64_t until = loop_now() + (int64_t)milliseconds * 1000;
+
+    while (loop_now() < until) {
+        event_base_loop(loop_base(bench->loop), EVLOOP_NONBLOCK);
+        usleep(1000);
+    }
+}
+
+/* A replica that was away may have been started anew: what it said before is not what it measures
+ * now. */
+static void what_was_said_before_an_absence_does_not_count(void **state)
+{
+    struct bench *bench = *state;
+
+    assert_int_equal(report(bench, make_report(0, 1), NULL), 0);
+    presence_watch(bench->presence, bench->replica, false);
+    turn_for(bench, 300);
+    presence_watch(bench->presence, bench->replica, true);
+    assert_non_null(report_of(bench, 0)); /* back at once: it has not missed a thing */
+
+    presence_watch(bench->presence, bench->replica, false);
+    turn_for(bench, 1500);
+    assert_false(bench->replica->live);
+    assert_non_null(report_of(bench, 0));
+    presence_watch(bench->presence, bench->replica, true);
+    assert_true(bench->replica->live);
+    assert_null(report_of(bench, 0));
+    assert_int_equal(bench->replica->applied, 12); /* what it let go of, it does not use */
+    assert_int_equal(report(bench, make_report(0, 1), NULL), 0);
+    assert_non_null(report_of(bench, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest presence[] = {
         cmocka_unit_test_setup_teardown(a_target_of_many_connections_reports, begin, end),
         cmocka_unit_test_setup_teardown(what_is_wrong_changes_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(what_was_said_before_an_absence_does_not_count, begin, end),
     };
 
     return cmocka_run_group_tests(presence, NULL, NULL);

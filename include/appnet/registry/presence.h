@@ -63,7 +63,8 @@ bool replica_id_valid(const char *text);
 /* Found or made. NULL: PRESENCE_REPLICAS_MAX. */
 struct replica *presence_replica(struct presence *presence, const char *instance, const char *id);
 
-/* Its watch has opened, or closed. */
+/* Its watch has opened, or closed. What one that was away for longer than the grace had reported
+ * of its connections counts no more. */
 void presence_watch(struct presence *presence, struct replica *replica, bool watching);
 
 /* Takes a report (the sidecar's POST) in: 0, or -1 and what is wrong with it, then nothing has
