@@ -704,6 +704,7 @@ void sidecar_free(struct sidecar *sidecar)
     membership_free(sidecar->membership);
     sidecar->membership = NULL; /* what the workers still have to say is reported to nobody */
     credentials_free(sidecar->credentials);
+    sidecar->identity = sidecar->own_identity; /* that of the credentials went with them */
     for (unsigned i = 0; i < sidecar->worker_count; i++) {
         worker_stop(sidecar->workers[i]);
     }

@@ -1,7 +1,11 @@
-"""A registry that is told to end does so in order, whoever listens to it just then.
+"""Programs that are told to end do so in order, whoever listens to them or asks just then.
 
     three replicas of shop watch; people listen to events
 """
+
+import contextlib
+import signal
+import socket
 
 from support.registry import replica_id
 
@@ -14,3 +18,22 @@ def test_registry_ends_while_sidecars_watch(lab):
         assert watch.next()["type"] == "snapshot"
     registry.events()
     registry.stop()
+
+
+def test_sidecar_ends_while_its_status_is_asked(lab):
+    fleet = lab.fleet()
+    shop = fleet.replica("shop", tunnel={"listen": f"127.0.0.1:{lab.port()}", "workers": 8})
+    for _ in range(5):
+        with contextlib.ExitStack() as stack:
+            asking = []
+            for _ in range(100):
+                sock = stack.enter_context(socket.socket(socket.AF_UNIX))
+                sock.connect(shop.configuration["admin"])
+                asking.append(sock)
+            shop.signal(signal.SIGTERM)
+            for i, sock in enumerate(asking):
+                sock.sendall(b"GET /status HTTP/1.1\r\nHost: sidecar\r\n\r\n")
+                if i == 50:
+                    shop.signal(signal.SIGTERM)  # at once
+            shop.check_end(shop.wait())
+        shop.start()
