@@ -168,6 +168,31 @@ def test_rule_3_one_outbound_has_one_connection(registry, ask):
     _done(ask("add", "shop", "db", "redis", "store"))
 
 
+def test_rule_4_one_inbound_takes_many(registry, ask):
+    registry.apply("mysql", {"sql": 3306})
+    for number in range(5):
+        registry.apply(f"shop-{number}", outbounds={"db": False, "log": False})
+        for outbound in ("db", "log"):
+            _done(ask("add", f"shop-{number}", outbound, "mysql", "sql"))
+    assert len(_rows(_done(ask("list")))) == 10
+    assert "sql   3306  10\n" in _done(ask("instance", "show", "mysql"))
+
+
+def test_rule_5_the_port_is_that_of_the_rule(registry, ask, folder):
+    registry.apply_pair()
+    _done(ask(*ADD))
+    file = folder / "mysql.json"
+    for port in (3306, 3307):
+        file.write_text(json.dumps(descriptor({"sql": port})), encoding="utf-8")
+        _done(ask("instance", "apply", file))
+        (row,) = _rows(_done(ask("list")))
+        assert row[:5] == ["shop", "db", "mysql", "sql", str(port)]
+    content = descriptor({"sql": 3306})
+    del content["rules"][0]["target_port"]
+    file.write_text(json.dumps(content), encoding="utf-8")
+    _refused(ask("instance", "apply", file), "rule sql has no target_port")
+
+
 def test_rule_6_a_required_one_needs_force(registry, ask):
     registry.apply_pair(required=True)
     _done(ask(*ADD))
@@ -184,6 +209,18 @@ def test_rule_7_an_instance_in_use_needs_force(registry, ask):
     said = _done(ask("instance", "remove", "mysql", "--force"))
     assert said == "mysql: is removed, after its 1 connection\n"
     eventually(lambda: ask("instance", "show", "mysql").returncode == 1, "mysql is gone")
+
+
+def test_rule_8_what_was_accepted_is_seen_at_once(registry, ask):
+    registry.apply_pair()
+    # a replica that does not say that it let go keeps the row, until its lease is over
+    registry.report(registry.join("shop"), "a" * 16).good()
+    assert _done(ask(*ADD)) == "db of shop to sql of mysql: WAITING\n"
+    assert len(_rows(_done(ask("list")))) == 1
+    assert _done(ask(*REMOVE)) == "db of shop to sql of mysql: TERMINATED\n"
+    (row,) = _rows(_done(ask("list")))
+    assert row[:6] == ["shop", "db", "mysql", "sql", "3306", "TERMINATED"]
+    _refused(ask(*ADD), "appnet: outbound db of shop is still being disconnected from sql of mysql")
 
 
 # What else is refused
