@@ -8,8 +8,9 @@ copy_source() {
     local file
     mkdir -p "$1"
     {
-        git -C "$top" ls-files -z --cached --others --exclude-standard 2>/dev/null ||
-            (cd "$top" && find . -path './build*' -prune -o -type f -print0)
+        { [[ -e $top/.git ]] && git -C "$top" ls-files -z --cached --others --exclude-standard 2>/dev/null; } ||
+            (cd "$top" && find . \( -path './build*' -o -path ./page-build -o -name node_modules \) -prune -o \
+                -type f -print0)
     } | while IFS= read -r -d '' file; do
         if [[ -f $top/$file ]]; then printf '%s\0' "$file"; fi
     done | tar -C "$top" --null --no-recursion -T - -cf - | tar -C "$1" -xf -

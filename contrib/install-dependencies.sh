@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that appnet needs, those of them that are missing.
-#   contrib/install-dependencies.sh [build] [quickstart] [test]     (build when nothing is said)
+#   contrib/install-dependencies.sh [build] [page] [quickstart] [test] [browser]
+# Without a word it is build. The page is built by npm, unless it came ready-made.
 set -euo pipefail
 
 build=(autoconf automake pkg-config gcc libc6-dev make libevent-dev libmbedtls-dev libgcrypt20-dev
        libnghttp2-dev libconfig-dev libinih-dev libjansson-dev libcurl4-openssl-dev
        libsqlite3-dev)
+page=(npm)
+browser=(npm chromium redis-server)
 quickstart=(redis-server redis-tools)
 test=(libcmocka-dev clang python3-pytest python3-pytest-xdist python3-h2 python3-jsonschema
       python3-yaml redis-server redis-tools nginx postgresql gnutls-bin valgrind openssl curl procps
@@ -15,9 +18,11 @@ wanted=()
 for group in "${@:-build}"; do
     case $group in
     build) wanted+=("${build[@]}") ;;
+    page) wanted+=("${page[@]}") ;;
+    browser) wanted+=("${browser[@]}") ;;
     quickstart) wanted+=("${quickstart[@]}") ;;
     test) wanted+=("${test[@]}") ;;
-    *) echo "usage: $0 [build] [quickstart] [test]" >&2; exit 2 ;;
+    *) echo "usage: $0 [build] [page] [quickstart] [test] [browser]" >&2; exit 2 ;;
     esac
 done
 
@@ -28,6 +33,8 @@ fi
 
 missing=()
 for package in "${wanted[@]}"; do
+    # Many have an npm of another origin, which Debian's would be in the way of.
+    if [[ $package == npm ]] && command -v npm >/dev/null; then continue; fi
     if [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) != installed ]]; then
         missing+=("$package")
     fi

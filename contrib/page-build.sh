@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the registry's page: contrib/page-build.sh SOURCE FOLDER
 # puts it into FOLDER/dist, and leaves SOURCE as it is. Needs npm, and the packages of the lock file,
-# from npm's cache or its registry. Without them it says why, and ends with 1.
+# from npm's cache or its registry. Ends with 2 if these are not to be had, with 1 if the page is wrong.
 set -eu
 
 source=$1
@@ -15,19 +15,22 @@ chmod -R u+w "$folder/web"
 rm -rf "$folder/dist"
 
 : >"$log"
+# run STATUS COMMAND...
 run() {
+    status=$1
+    shift
     if ! (cd "$folder/web" && "$@") >>"$log" 2>&1 </dev/null; then
-        echo "The page could not be built, $* failed:" >&2
+        echo "The page could not be built; the end of what $1 $2 said:" >&2
         tail -n 15 "$log" >&2
-        exit 1
+        exit "$status"
     fi
 }
 
 # What is installed already is kept for as long as the lock file is the same.
 if ! cmp -s "$source/package-lock.json" "$folder/lock"; then
-    run npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier
+    run 2 npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier
     cp "$source/package-lock.json" "$folder/lock"
     chmod u+w "$folder/lock"
 fi
-run npm run build
+run 1 npm run build
 mv "$folder/web/dist" "$folder/dist"

@@ -69,6 +69,7 @@ until_true() {
 
 say "1. Building (what is missing is installed by apt-get first)"
 "$top/contrib/install-dependencies.sh" build quickstart
+if [[ ! -f $top/src/registry/web/dist/index.html ]]; then "$top/contrib/install-dependencies.sh" page || true; fi
 copy_source "$work/source"
 {
     (cd "$work/source" && autoreconf -i)
@@ -77,6 +78,9 @@ copy_source "$work/source"
 PATH=$work/build:$PATH
 cd "$work"
 show appnet-sidecar --version
+if [[ ! -f source/src/registry/web/dist/index.html && ! -f build/page-build/dist/index.html ]]; then
+    echo "   Without the web page: there is no npm, or it cannot fetch its packages. build.log says more."
+fi
 for name in api join redis tunnel shop blog; do take_port "${name}_port"; done
 
 say "2. The registry of the mesh 'demo.example': it knows who there is, and who is connected to whom"
@@ -158,21 +162,24 @@ echo "   It cannot be unplugged by mistake, since it requires that outbound:"
 show appnet remove shop carts redis cache || true
 show appnet list
 
+say "8. The same with the mouse, on the registry's page"
+page=$(sed -n 's/.* page address="\(.*\)"$/\1/p' registry.log)
 if ! $keep; then
-    say "That was appnet. All of it is being stopped and removed again; with --keep it stays, and the API at"
-    echo "$APPNET_REGISTRY. README.md says how to go on."
+    echo "   $page"
+    say "That was appnet. All of it is being stopped and removed again; with --keep it stays, the page too."
     exit 0
 fi
 trap - EXIT
 cat <<END
 
-It goes on running. The API is at
-  $APPNET_REGISTRY
-To go on:
+It goes on running. To go on:
   export PATH=$work/build:\$PATH APPNET_REGISTRY=$APPNET_REGISTRY APPNET_TOKEN_FILE=$APPNET_TOKEN_FILE
   appnet add blog drafts redis cache --wait
   redis-cli -p $blog_port get greeting
   appnet status --sidecar $work/shop.sock
 To end it:
   kill ${pids[*]}; rm -rf $work
+
+The page; this address signs in once, within an hour:
+  $page
 END

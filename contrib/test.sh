@@ -14,7 +14,7 @@ trixie=${APPNET_TRIXIE_ROOT:-/var/tmp/appnet-trixie}
 
 # Two lanes run side by side, the steps of a lane one after the other. The numbers are their limits
 # in seconds.
-lane_1=(native:1200 quickstart:300 clang:600 valgrind:600 trixie:1800)
+lane_1=(native:1200 browser:900 quickstart:300 clang:600 valgrind:600 trixie:1800)
 lane_2=(asan:1500 tsan:1800 distcheck:600)
 
 unit() { make --no-print-directory -C "$1" check VERBOSE=1; }
@@ -34,7 +34,22 @@ step_native() {
     APPNET_FIGURES=$work/figures integration "$work/native" -m "'not valgrind'"
 }
 
-step_quickstart() { "$top/contrib/quickstart.sh"; }
+# Built once: all builds take it ready-made, as from a release, the one that has no network too.
+step_page() {
+    local source=$work/source/src/registry/web status=0
+    "$work/source/contrib/page-build.sh" "$source" "$work/page" || status=$?
+    if [[ $status -eq 2 ]]; then
+        echo "page npm cannot fetch its packages; see $logs/page.log" >>"$work/skipped"
+        return
+    fi
+    [[ $status -eq 0 ]]
+    if [[ -d $source/test ]]; then (cd "$work/page/web" && npm test); fi
+    mv "$work/page/dist" "$source/dist"
+}
+
+step_browser() { make --no-print-directory -C "$work/native" check-browser; }
+
+step_quickstart() { "$work/source/contrib/quickstart.sh"; }
 
 step_clang() {
     build "$work/source" "$work/clang" --enable-werror CC=clang
@@ -122,31 +137,67 @@ run_lane() {
     for step in "$@"; do run_step "$step"; done
 }
 
+# What cannot be run here is said, with the reason, and is no failure.
+skip() { echo "$1 $2" >>"$work/skipped"; }
+is_skipped() { grep -q "^$1 " "$work/skipped"; }
+
+# leave_out NAME: of the first lane.
+leave_out() {
+    local step rest=()
+    for step in "${lane_1[@]}"; do
+        if [[ ${step%:*} != "$1" ]]; then rest+=("$step"); fi
+    done
+    lane_1=("${rest[@]}")
+}
+
+# The page, and whether a browser can look at it.
+prepare_page() {
+    if [[ ! -f $work/source/src/registry/web/dist/index.html ]]; then
+        "$top/contrib/install-dependencies.sh" page || true
+        if command -v npm >/dev/null; then run_step page:300; else skip page "there is no npm"; fi
+    fi
+    if [[ ! -f $work/source/tests/browser/local.mk ]]; then
+        leave_out browser
+    elif is_skipped page; then
+        sed -i '/^page /d' "$work/results"
+        skip browser "there is no page to look at"
+        leave_out browser
+    elif [[ ${#lane_2[@]} -gt 0 ]]; then
+        "$top/contrib/install-dependencies.sh" browser || true
+    fi
+}
+
 # The last words are those of the test runners themselves.
 summarize() {
-    local name status seconds failed=0
+    local name status seconds reason failed=0
     if [[ -s $work/figures ]]; then
         printf '\nMeasured:\n'
         sort "$work/figures"
     fi
     echo
     while read -r name status seconds; do
+        reason=$(sed -n 's/^The browser tests are skipped: //p' "$logs/$name.log")
+        if [[ $status -eq 0 && -n $reason ]]; then
+            skip "$name" "$reason"
+            continue
+        fi
         if [[ $status -eq 0 ]]; then status=passed; else status=FAILED; failed=1; fi
         printf '%-12s %-8s %5s s\n' "$name" "$status" "$seconds"
     done <"$work/results"
-    if [[ -n $skipped ]]; then echo "trixie       skipped: $skipped"; fi
+    while read -r name reason; do printf '%-12s skipped: %s\n' "$name" "$reason"; done <"$work/skipped"
     for name in "${lane_1[@]%:*}" "${lane_2[@]%:*}"; do
-        if ! grep -q "^$name " "$work/results"; then
+        if ! grep -q "^$name " "$work/results" && ! is_skipped "$name"; then
             printf '%-12s FAILED   did not come to its end\n' "$name"
             failed=1
         fi
     done
+    # Automake's, pytest's and node's.
+    local summaries='^# [A-Z]+: |^=+ .* in [0-9.]+s|^[^ ]+ (tests|pass|fail|skipped) [0-9]+$'
     # The native build comes last: it is first in its lane, so all others are read before it.
     while read -r name _; do
-        if grep -qE '^# TOTAL:|^=+ .* in [0-9.]+s' "$logs/$name.log"; then
+        if grep -qE "$summaries" "$logs/$name.log"; then
             printf '\n%s:\n' "$name"
-            grep -E '^# [A-Z]+: |^=+ .* in [0-9.]+s' "$logs/$name.log" |
-                grep -v ':  *0$' | awk '!seen[$0]++'
+            grep -E "$summaries" "$logs/$name.log" | grep -vE '(:|fail|skipped)  *0$' | awk '!seen[$0]++'
         fi
     done < <(grep -v '^native ' "$work/results" || true; grep '^native ' "$work/results")
     return $failed
@@ -166,17 +217,18 @@ esac
 rm -rf "$work"
 mkdir -p "$logs"
 : >"$work/results"
+: >"$work/skipped"
 copy_source "$work/source"
 (cd "$work/source" && autoreconf -i) >"$logs/autoreconf.log" 2>&1 || {
     cat "$logs/autoreconf.log"
     exit 1
 }
 
-skipped=
 if [[ ${#lane_2[@]} -gt 0 ]]; then
-    skipped=$(why_no_trixie)
-    if [[ -n $skipped ]]; then unset 'lane_1[-1]'; fi
+    why=$(why_no_trixie)
+    if [[ -n $why ]]; then skip trixie "$why"; leave_out trixie; fi
 fi
+prepare_page
 
 run_lane "${lane_1[@]}" &
 lanes=($!)

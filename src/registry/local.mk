@@ -51,7 +51,7 @@ page-build/stamp: $(srcdir)/contrib/page-build.sh \
 $(shell cd $(srcdir) && find src/registry/web -type d \( -name node_modules -o -name dist -o -name 'build*' \) -prune -o -type f -print)
 	@echo "  NPM      $(page_folder)"
 	@$(SHELL) $(srcdir)/contrib/page-build.sh $(page_source) page-build || \
-	  { test "$(with_page)" != yes && \
+	  { test $$? -eq 2 && test "$(with_page)" != yes && \
 	    echo "WARNING: the registry will say that it has no page. make clean && make tries again." >&2; }
 	@touch $@
 else
