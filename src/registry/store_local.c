@@ -194,13 +194,15 @@ static void fail(struct job **jobs, unsigned count, const struct error *why)
     }
 }
 
-static int commit_batch(struct store_local *store, struct job **jobs, unsigned count)
+enum batch { BATCH_MADE, BATCH_FAILED, BATCH_NOT_BEGUN };
+
+static enum batch commit_batch(struct store_local *store, struct job **jobs, unsigned count)
 {
     struct error why = ERROR_INIT;
 
     if (store->functions->begin(store->engine, &why) != 0) {
         fail(jobs, count, &why);
-        return -1;
+        return BATCH_NOT_BEGUN;
     }
     for (unsigned i = 0; i < count; i++) {
         struct job *job = jobs[i];
@@ -209,22 +211,27 @@ static int commit_batch(struct store_local *store, struct job **jobs, unsigned c
             why = job->result.why;
             store->functions->cancel(store->engine);
             fail(jobs, count, &why);
-            return -1;
+            return BATCH_FAILED;
         }
     }
     if (store->functions->end(store->engine, &why) != 0) {
         fail(jobs, count, &why);
-        return -1;
+        return BATCH_FAILED;
     }
-    return 0;
+    return BATCH_MADE;
 }
 
-/* What fails together is tried one by one, so that one commit's trouble is not another's. */
+/* What fails together is tried one by one, so that one commit's trouble is not another's. What
+ * cannot even begin is everybody's trouble, and whoever waits for a lock has waited long enough. */
 static void run_commits(struct store_local *store, struct job **jobs, unsigned count)
 {
-    if (count > 0 && commit_batch(store, jobs, count) != 0 && count > 1) {
-        for (unsigned i = 0; i < count; i++) {
-            commit_batch(store, &jobs[i], 1);
+    enum batch batch = commit_batch(store, jobs, count);
+    bool one_by_one = batch == BATCH_FAILED && count > 1;
+
+    for (unsigned i = 0; one_by_one && i < count; i++) {
+        if (commit_batch(store, &jobs[i], 1) == BATCH_NOT_BEGUN) {
+            fail(&jobs[i], count - i, &jobs[i]->result.why);
+            break;
         }
     }
 }

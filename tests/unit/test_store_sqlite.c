@@ -427,6 +427,34 @@ static void a_commit_that_fails_fails_alone(void **state)
     signal(SIGXFSZ, SIG_DFL);
 }
 
+/* They wait for it together, and not one after the other. */
+static void a_lock_holds_up_many_commits_no_longer_than_one(void **state)
+{
+    struct tally tally = {.stop_at = 30};
+    int64_t begun;
+    sqlite3 *db;
+
+    (void)state;
+    open_store();
+    fill();
+    db = open_beside();
+    assert_int_equal(run(db, "BEGIN IMMEDIATE"), SQLITE_OK);
+    begun = loop_now();
+    for (int i = 0; i < 30; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "t%d", i);
+        struct store_change change = TOKEN(0, id, 1);
+        store_commit(keeper.store, &change, 1, count_answer, &tally);
+    }
+    assert_int_equal(loop_run(keeper.loop), 0);
+    assert_true(loop_now() - begun < 15000000); /* 2 s for the first, and 2 s for the others */
+    assert_int_equal(tally.outcomes[STORE_FAILED], 30);
+    assert_int_equal(run(db, "COMMIT"), SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(COMMIT(TOKEN(0, "a", 1)).revision, 2);
+    close_store();
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -447,6 +475,7 @@ int main(void)
         TEST(a_lock_of_another_program_is_told),
         TEST(a_disk_that_takes_no_more_is_told),
         TEST(a_commit_that_fails_fails_alone),
+        TEST(a_lock_holds_up_many_commits_no_longer_than_one),
     };
 
     return cmocka_run_group_tests(store, support_enter_folder, support_leave_folder);
