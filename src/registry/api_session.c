@@ -191,11 +191,31 @@ void api_sign_in(struct api *api, struct reply *reply, const struct api_call *ca
     json_decref(body);
 }
 
+/* Where sidecars join: a registry that listens at every address is where the caller has found it. */
+static void name_join_address(const struct api *api, const struct api_call *call, char *out,
+                              size_t size)
+{
+    struct address at = api->settings->tls_listen, seen;
+    char text[ADDRESS_TEXT_SIZE];
+
+    if ((strcmp(at.host, "0.0.0.0") == 0 || strcmp(at.host, "::") == 0) && call->host) {
+        snprintf(text, sizeof text, "%s:%u", call->host, (unsigned)at.port);
+        if (address_parse(call->host, &seen, NULL) == 0 || address_parse(text, &seen, NULL) == 0) {
+            memcpy(at.host, seen.host, sizeof at.host);
+        }
+    }
+    address_format(&at, out, size);
+}
+
 void api_show_session(struct api *api, struct reply *reply, const struct api_call *call)
 {
+    char join_address[ADDRESS_TEXT_SIZE];
+
+    name_join_address(api, call, join_address, sizeof join_address);
     reply_json(reply, 200,
-               json_pack("{s:s, s:s, s:s}", "role", role_text(call->role), "trust_domain",
-                         api->settings->trust_domain, "version", PACKAGE_VERSION));
+               json_pack("{s:s, s:s, s:s, s:s}", "role", role_text(call->role), "trust_domain",
+                         api->settings->trust_domain, "version", PACKAGE_VERSION, "join_address",
+                         join_address));
 }
 
 void api_sign_out(struct api *api, struct reply *reply, const struct api_call *call)

@@ -123,7 +123,17 @@ def test_a_token_signs_in_with_its_role(registry, door, role):
     assert session["role"] == role
     assert session["trust_domain"] == registry.trust_domain
     assert re.fullmatch(r"\d+\.\d+\.\d+", session["version"])
+    assert session["join_address"] == registry.address
     assert registry.get("/v1/session", role=role).good() == session
+
+
+def test_sidecars_are_sent_to_where_the_caller_is(lab):
+    port = lab.port()
+    registry = lab.registry(tls_listen=f"0.0.0.0:{port}")
+    for host in ("127.0.0.1", "localhost"):
+        headers = {"Host": f"{host}:{registry.http_port}"}
+        session = registry.get("/v1/session", headers=headers).good()
+        assert session["join_address"] == f"{host}:{port}"
 
 
 def test_what_is_neither_is_refused(registry, door):
