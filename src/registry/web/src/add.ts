@@ -13,8 +13,17 @@ export interface Filled {
     inbound?: string;
 }
 
-/** Sets the options, keeps what was chosen if it may still be, and chooses the only possible one. */
-function offer(select: HTMLSelectElement, options: Option[], wanted: string, none: string): void {
+/**
+ * Sets the options and keeps what was chosen if it may still be. Only in answer to what the person did (`choose`)
+ * the single possible one is chosen: a change from elsewhere never picks something that was not asked for.
+ */
+function offer(
+    select: HTMLSelectElement,
+    options: Option[],
+    wanted: string,
+    none: string,
+    choose: boolean,
+): void {
     const fingerprint = JSON.stringify([options, none]);
     if (select.dataset["offered"] !== fingerprint) {
         select.dataset["offered"] = fingerprint;
@@ -32,21 +41,24 @@ function offer(select: HTMLSelectElement, options: Option[], wanted: string, non
         );
     }
     const possible = options.filter((option) => option.forbidden === null);
-    const chosen =
-        possible.find((option) => option.value === wanted) ??
-        (possible.length === 1 ? possible[0] : undefined);
-    select.value = chosen?.value ?? "";
+    const only = choose && possible.length === 1 ? possible[0] : undefined;
+    select.value = (possible.find((option) => option.value === wanted) ?? only)?.value ?? "";
     select.disabled = options.length === 0;
 }
 
 /** Opens the dialog; `then` runs with the id of what was accepted, after it is closed. */
 export function openAdd(model: Model, filled: Filled, then: (id: string) => void): void {
     const select = (testid: string): HTMLSelectElement =>
-        el("select", { testid, required: true, onchange: () => refresh() });
+        el("select", {
+            testid,
+            required: true,
+            onchange: (event: Event) => refresh(order.indexOf(event.target as HTMLSelectElement)),
+        });
     const source = select("add-source");
     const outbound = select("add-outbound");
     const target = select("add-target");
     const inbound = select("add-inbound");
+    const order = [source, outbound, target, inbound];
     const hint = el("p", { class: "hint", "aria-live": "polite" });
     const problem = problemBox("add-problem");
     const submit = el(
@@ -86,52 +98,66 @@ export function openAdd(model: Model, filled: Filled, then: (id: string) => void
     );
     const dialog = openDialog("Add connection", { testid: "add-dialog", kind: "medium" }, form);
     let busy = false;
-    let wanted: Required<Filled> = { source: "", outbound: "", target: "", inbound: "", ...filled };
+    const begin = [
+        filled.source ?? "",
+        filled.outbound ?? "",
+        filled.target ?? "",
+        filled.inbound ?? "",
+    ];
+    /** What is not there any more of what had been chosen. */
+    let lost = "";
 
-    function refresh(first = false): void {
-        const now: Required<Filled> = first
-            ? wanted
-            : {
-                  source: source.value,
-                  outbound: outbound.value,
-                  target: target.value,
-                  inbound: inbound.value,
-              };
-        wanted = now;
+    /** `by` is the select that the person changed, -1 for the opening, null for a change from elsewhere. */
+    function refresh(by: number | null): void {
+        const before = by === -1 ? begin : order.map((each) => each.value);
+        const choose = (index: number): boolean => by !== null && index > by;
         const all = [...model.instances.values()];
-        offer(source, sources(all), now.source, "No application is known yet");
+        offer(source, sources(all), before[0]!, "No application is known yet", choose(0));
         const from = model.instances.get(source.value);
         offer(
             outbound,
             outbounds(from, model.connections),
-            now.outbound,
+            before[1]!,
             from ? "It has no outbound" : "Choose the source first",
+            choose(1),
         );
-        offer(
-            target,
-            outbound.value === "" ? [] : targets(all, source.value),
-            now.target,
-            "Choose the outbound first",
-        );
+        const possible = outbound.value === "" ? [] : targets(all, source.value);
+        offer(target, possible, before[2]!, "Choose the outbound first", choose(2));
         const to = model.instances.get(target.value);
         offer(
             inbound,
             inbounds(to),
-            now.inbound,
+            before[3]!,
             to ? "It has no inbound" : "Choose the target first",
+            choose(3),
         );
+        if (by !== null) {
+            lost = "";
+        } else {
+            const first = order.findIndex(
+                (each, index) => before[index] !== "" && each.value === "",
+            );
+            if (first >= 0) {
+                lost =
+                    first <= 1
+                        ? `${before[0]} ${before[1]} was connected, or removed, by somebody else meanwhile. Choose again.`
+                        : `${before[2]} ${before[3]} is not there any more. Choose again.`;
+            }
+        }
         const complete = [source, outbound, target, inbound].every((each) => each.value !== "");
         submit.disabled = busy || !complete || !model.live || !model.may("operator");
         const plug = from?.outbounds.find((each) => each.name === outbound.value);
         const hub = to?.inbounds.find((each) => each.name === inbound.value);
         hint.textContent = !model.live
             ? "Offline: it cannot be sent until the registry is back."
-            : complete && plug && hub
-              ? `${source.value} will reach port ${hub.port} of ${target.value}` +
-                (plug.port !== null
-                    ? ` at port ${plug.port} of its own machine.`
-                    : ` at 127.0.0.1:${hub.port}.`)
-              : "What the rules do not allow cannot be chosen; the reason stands beside it.";
+            : lost !== ""
+              ? lost
+              : complete && plug && hub
+                ? `${source.value} will reach port ${hub.port} of ${target.value}` +
+                  (plug.port !== null
+                      ? ` at port ${plug.port} of its own machine.`
+                      : ` at 127.0.0.1:${hub.port}.`)
+                : "What the rules do not allow cannot be chosen; the reason stands beside it.";
     }
 
     form.addEventListener("submit", (event) => {
@@ -141,7 +167,7 @@ export function openAdd(model: Model, filled: Filled, then: (id: string) => void
         }
         busy = true;
         problem.clear();
-        refresh();
+        submit.disabled = true;
         api.connect({
             source_instance: source.value,
             outbound: outbound.value,
@@ -164,14 +190,14 @@ export function openAdd(model: Model, filled: Filled, then: (id: string) => void
             )
             .finally(() => {
                 busy = false;
-                refresh();
+                refresh(null);
             });
     });
 
-    refresh(true);
+    refresh(-1);
     const stop = model.listen((change) => {
-        if (change.all || change.shape || change.standing) {
-            refresh();
+        if (!busy && (change.all || change.shape || change.standing)) {
+            refresh(null);
         }
     });
     void dialog.closed.then(stop);

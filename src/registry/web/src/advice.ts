@@ -25,7 +25,11 @@ export const states: Record<Status, { label: string; shape: string; meaning: str
         shape: "!",
         meaning: "It does not work. It is tried again by itself.",
     },
-    TERMINATED: { label: "Terminated", shape: "×", meaning: "Being removed: both ends close it." },
+    TERMINATED: {
+        label: "Terminated",
+        shape: "×",
+        meaning: "Being removed: both ends close it.",
+    },
 };
 
 /** Why a failed connection fails; null for any other. */

@@ -59,7 +59,12 @@ export interface Connection {
     streams: number;
     sent: number;
     received: number;
-    replicas: { replica: string; status: Status; reason: string | null; detail: string | null }[];
+    replicas: {
+        replica: string;
+        status: Status;
+        reason: string | null;
+        detail: string | null;
+    }[];
 }
 
 /** What a connection goes from and to. */

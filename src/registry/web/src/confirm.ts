@@ -24,7 +24,10 @@ function confirm(model: Model, ask: () => Question | null, act: () => Promise<vo
     }
     const problem = problemBox("confirm-problem");
     const text = el("div", { class: "confirm-text", testid: "confirm-text" });
-    const yes = button(first.yes, () => void run(), { kind: "danger", testid: "confirm-yes" });
+    const yes = button(first.yes, () => void run(), {
+        kind: "danger",
+        testid: "confirm-yes",
+    });
     const no = button("Keep it", () => dialog.close(), { testid: "confirm-no" });
     const dialog = openDialog(
         first.title,
@@ -135,10 +138,10 @@ export function confirmDisconnect(model: Model, id: string): void {
                 const answer = await api.disconnect(id, requiredWasSaid);
                 if (model.connections.has(id)) {
                     model.putConnection(answer, Date.now());
+                    toast(
+                        `Accepted: ${connection.source_instance} ${connection.outbound} is being cut`,
+                    );
                 }
-                toast(
-                    `Disconnecting ${connection.source_instance} ${connection.outbound}: accepted`,
-                );
             }
         },
     );

@@ -19,8 +19,8 @@ const titles: Record<Column, string> = {
     age: "Age",
 };
 
-/** The list shows so many rows; who wants others narrows the search. */
-const MOST = 500;
+/** The list shows so many rows at first, and as many more each time it is asked to. */
+const PAGE = 100;
 
 export interface ConnectionsActions {
     add(then: (id: string) => void): void;
@@ -37,7 +37,10 @@ interface Row {
     shown: string;
 }
 
-let last: Pick<Wish, "column" | "descending"> = { column: "status", descending: false };
+let last: Pick<Wish, "column" | "descending"> = {
+    column: "status",
+    descending: false,
+};
 
 export function openConnections(
     model: Model,
@@ -105,6 +108,15 @@ export function openConnections(
     );
     const count = el("p", { class: "muted count", role: "status" });
     const empty = el("div", { class: "empty" });
+    let most = PAGE;
+    const more = button(
+        "Show more",
+        () => {
+            most += PAGE;
+            refresh();
+        },
+        { kind: "more", testid: "connections-more" },
+    );
     const add = button("Add connection", () => actions.add(reveal), {
         icon: "add",
         kind: "primary",
@@ -117,8 +129,14 @@ export function openConnections(
         el("div", { class: "toolbar" }, search, filter, count, add),
         el(
             "div",
-            { class: "table-box", tabindex: "0", role: "region", "aria-label": "Connections" },
+            {
+                class: "table-box",
+                tabindex: "0",
+                role: "region",
+                "aria-label": "Connections",
+            },
             table,
+            more,
             empty,
         ),
     );
@@ -141,7 +159,9 @@ export function openConnections(
 
     function newRow(connection: Connection): Row {
         const status = el("div", { class: "status-cell" });
-        const since = el("span", { title: new Date(connection.created_at).toLocaleString() });
+        const since = el("span", {
+            title: new Date(connection.created_at).toLocaleString(),
+        });
         const port = el("span");
         const name = `${connection.source_instance} ${connection.outbound} to ${connection.target_instance} ${connection.inbound}`;
         const disconnect = button("Disconnect", () => confirmDisconnect(model, connection.id), {
@@ -208,7 +228,7 @@ export function openConnections(
                 rows.delete(id);
             }
         }
-        const shown = all.slice(0, MOST).map((connection) => {
+        const shown = all.slice(0, most).map((connection) => {
             let row = rows.get(connection.id);
             if (!row) {
                 rows.set(connection.id, (row = newRow(connection)));
@@ -256,11 +276,12 @@ export function openConnections(
         const total = model.connections.size;
         setText(
             count,
-            all.length === total
+            (all.length === total
                 ? counted(total, "connection")
-                : `${all.length} of ${counted(total, "connection")}` +
-                      (all.length > MOST ? `, the first ${MOST} shown` : ""),
+                : `${all.length} of ${counted(total, "connection")}`) +
+                (all.length > most ? `, ${most} shown` : ""),
         );
+        more.hidden = all.length <= most;
         add.hidden = !model.may("operator");
         add.disabled = !model.live;
         table.hidden = shown.length === 0;

@@ -78,6 +78,8 @@ export class Graph {
     private arranged = false;
     private moving: Promise<void> = Promise.resolve();
     private frame = 0;
+    private second = 0;
+    private grabbing = false;
 
     constructor(
         private readonly container: HTMLElement,
@@ -160,7 +162,10 @@ export class Graph {
                     data: { id: nodeId(instance.name), w: card.width, h: card.height },
                 });
             } else if (old.height !== card.height) {
-                cy.getElementById(nodeId(instance.name)).data({ w: card.width, h: card.height });
+                cy.getElementById(nodeId(instance.name)).data({
+                    w: card.width,
+                    h: card.height,
+                });
             }
         }
     }
@@ -248,14 +253,16 @@ export class Graph {
     /** Wires are as thick as what flows on them; the labels say it. */
     private followTraffic(): void {
         const cy = this.cy;
-        if (!cy || document.hidden) {
+        this.second++;
+        const pause = this.model.connections.size > MANY ? 5 : 1;
+        if (!cy || document.hidden || this.second % pause !== 0 || this.grabbing) {
             return;
         }
         const now = Date.now();
         cy.batch(() =>
             cy.edges().forEach((edge) => {
-                const width = Math.round(wireWidth(this.flow(nameOf(edge), now)) * 4) / 4;
-                if (edge.data("width") !== width) {
+                const width = wireWidth(this.flow(nameOf(edge), now));
+                if (Math.abs((edge.data("width") as number) - width) > 0.4) {
                     edge.data("width", width);
                 }
             }),
@@ -335,16 +342,21 @@ export class Graph {
         this.following = true;
         const places = layOut(this.boxes(), this.wires(), this.aspect());
         if (prefersStillness() || places.size > 150) {
-            cy.batch(() =>
-                places.forEach((place, name) => cy.getElementById(nodeId(name)).position(place)),
-            );
+            cy.batch(() => {
+                places.forEach((place, name) => cy.getElementById(nodeId(name)).position(place));
+                cy.nodes().forEach((node) => this.bend(node));
+            });
             this.fit();
             return;
         }
         const moves = [...places].map(([name, position]) =>
             cy
                 .getElementById(nodeId(name))
-                .animation({ position, duration: 280, easing: "ease-out-cubic" } as never)
+                .animation({
+                    position,
+                    duration: 280,
+                    easing: "ease-out-cubic",
+                } as never)
                 .play()
                 .promise("completed"),
         );
@@ -358,8 +370,9 @@ export class Graph {
         }
         const small = this.container.clientWidth < 600;
         cy.fit(cy.nodes(), small ? 24 : 56);
-        if (cy.zoom() > 1.1) {
-            cy.zoom(1.1);
+        const most = Math.min(1.6, Math.max(1.1, this.container.clientWidth / 2200));
+        if (cy.zoom() > most) {
+            cy.zoom(most);
             cy.center(cy.nodes());
         }
         this.following = true;
@@ -392,7 +405,10 @@ export class Graph {
             box.y2 > clientHeight
         ) {
             this.following = false;
-            const view = { zoom: Math.max(this.cy.zoom(), 0.8), center: { eles: node } };
+            const view = {
+                zoom: Math.max(this.cy.zoom(), 0.8),
+                center: { eles: node },
+            };
             if (prefersStillness()) {
                 this.cy.zoom(view.zoom);
                 this.cy.center(node);
@@ -431,7 +447,18 @@ export class Graph {
         const about = this.hovered ?? this.selection;
         let nodes: Set<string> | null = null;
         let edges: Set<string> | null = null;
-        if (about?.kind === "instance" && this.cards.has(about.name)) {
+        if (this.wire) {
+            /* Where it may be plugged in. */
+            const { source, port } = this.wire;
+            const from = this.model.instances.get(source);
+            edges = new Set();
+            nodes = new Set([source]);
+            for (const to of this.model.instances.values()) {
+                if (forbidsWire(from, port.name, to, null) === null) {
+                    nodes.add(to.name);
+                }
+            }
+        } else if (about?.kind === "instance" && this.cards.has(about.name)) {
             const { from, to } = this.model.connectionsOf(about.name);
             edges = new Set([...from, ...to].map((each) => each.id));
             nodes = new Set([
@@ -484,14 +511,25 @@ export class Graph {
             ...(many ? { pixelRatio: 1 } : {}),
         }));
         cy.on("render", () => this.paint());
-        cy.on("position", "node", (event) => this.bend(event.target as cytoscape.NodeSingular));
+        cy.on("position", "node", (event) => {
+            /* New bends make the library draw all wires anew; among many they wait until the card is let go. */
+            if (this.model.connections.size <= MANY) {
+                this.bend(event.target as cytoscape.NodeSingular);
+            }
+        });
         cy.on("tap", (event) => {
             const target = event.target as cytoscape.Core | cytoscape.SingularElementReturnValue;
             this.actions.select(
                 target === cy ? null : chosen(target as cytoscape.SingularElementReturnValue),
             );
         });
-        cy.on("dragfree", "node", () => this.save());
+        cy.on("dragfree", "node", (event) => {
+            this.bend(event.target as cytoscape.NodeSingular);
+            this.save();
+        });
+        cy.on("grab free", "node", (event) => {
+            this.grabbing = event.type === "grab";
+        });
         cy.on("drag", "node", () => {
             this.following = false;
         });
@@ -548,6 +586,7 @@ export class Graph {
             },
         };
         return [
+            { selector: "core", style: { "active-bg-opacity": 0 } },
             {
                 selector: "node",
                 style: {
@@ -683,7 +722,10 @@ export class Graph {
             const place = cy.getElementById(nodeId(this.wire.source)).position();
             this.painter.wire(
                 {
-                    from: { x: place.x + this.wire.port.at.x, y: place.y + this.wire.port.at.y },
+                    from: {
+                        x: place.x + this.wire.port.at.x,
+                        y: place.y + this.wire.port.at.y,
+                    },
                     to: this.wire.to,
                     allowed: this.wire.over !== null && this.wire.reason === null,
                     reason:
@@ -755,6 +797,7 @@ export class Graph {
             reason: null,
         };
         this.hovered = null;
+        this.light();
         const begun = { x: event.clientX, y: event.clientY };
         let moved = false;
         const control = new AbortController();
@@ -762,7 +805,7 @@ export class Graph {
         const end = (): void => {
             control.abort();
             this.wire = null;
-            this.redraw();
+            this.light();
         };
         addEventListener(
             "pointermove",
@@ -786,7 +829,9 @@ export class Graph {
             { signal },
         );
         addEventListener("pointercancel", end, { signal });
-        addEventListener("keydown", (key) => key.key === "Escape" && end(), { signal });
+        addEventListener("keydown", (key) => key.key === "Escape" && end(), {
+            signal,
+        });
         event.stopPropagation();
     }
 

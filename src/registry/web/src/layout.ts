@@ -269,11 +269,18 @@ function placeGrid(nodes: Node[], least: number, aspect: number): Part {
     for (let start = 0; start < nodes.length; start += across) {
         const row = nodes.slice(start, start + across);
         row.forEach(({ box }, index) =>
-            places.set(box.name, { x: index * cell + box.width / 2, y: y + box.height / 2 }),
+            places.set(box.name, {
+                x: index * cell + box.width / 2,
+                y: y + box.height / 2,
+            }),
         );
         y += Math.max(...row.map((node) => node.box.height)) + GAP_Y;
     }
-    return { places, width: Math.min(across, nodes.length) * cell, height: y - GAP_Y };
+    return {
+        places,
+        width: Math.min(across, nodes.length) * cell,
+        height: y - GAP_Y,
+    };
 }
 
 /** Puts the parts in rows, the largest first. */
@@ -316,10 +323,16 @@ export function placeNear(
         const before = wire.to === box.name ? taken.get(wire.from) : undefined;
         const after = wire.from === box.name ? taken.get(wire.to) : undefined;
         if (before) {
-            wishes.push({ x: before.x + before.width / 2 + GAP_X + box.width / 2, y: before.y });
+            wishes.push({
+                x: before.x + before.width / 2 + GAP_X + box.width / 2,
+                y: before.y,
+            });
         }
         if (after) {
-            wishes.push({ x: after.x - after.width / 2 - GAP_X - box.width / 2, y: after.y });
+            wishes.push({
+                x: after.x - after.width / 2 - GAP_X - box.width / 2,
+                y: after.y,
+            });
         }
     }
     const all = [...taken.values()];
@@ -352,5 +365,8 @@ export function placeNear(
             return place;
         }
     }
-    return { x: wish.x, y: Math.max(...all.map((each) => each.y + each.height)) + box.height };
+    return {
+        x: wish.x,
+        y: Math.max(...all.map((each) => each.y + each.height)) + box.height,
+    };
 }

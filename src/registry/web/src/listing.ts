@@ -22,7 +22,12 @@ export interface Wish {
 }
 
 /** Broken ones first, working ones last: that is what one looks for in a list of states. */
-const order: Record<Status, number> = { FAILED: 0, WAITING: 1, TERMINATED: 2, ESTABLISHED: 3 };
+const order: Record<Status, number> = {
+    FAILED: 0,
+    WAITING: 1,
+    TERMINATED: 2,
+    ESTABLISHED: 3,
+};
 
 function key(connection: Connection, column: Column): string | number {
     switch (column) {

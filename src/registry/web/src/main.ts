@@ -37,9 +37,17 @@ const addButton = button("Add connection", () => add({}), {
     testid: "open-add",
 });
 const themes: Record<Theme, { next: Theme; icon: "auto" | "sun" | "moon"; label: string }> = {
-    auto: { next: "light", icon: "auto", label: "Colours: as the system. Change to light" },
+    auto: {
+        next: "light",
+        icon: "auto",
+        label: "Colours: as the system. Change to light",
+    },
     light: { next: "dark", icon: "sun", label: "Colours: light. Change to dark" },
-    dark: { next: "auto", icon: "moon", label: "Colours: dark. Change to the system's" },
+    dark: {
+        next: "auto",
+        icon: "moon",
+        label: "Colours: dark. Change to the system's",
+    },
 };
 const themeButton = button("Colours", () => changeTheme(themes[theme()].next), {
     icon: "auto",
@@ -106,13 +114,21 @@ const main = el(
     el(
         "div",
         { class: "tools", role: "toolbar", "aria-label": "Drawing" },
-        button("Zoom in", () => graph.zoomBy(1.3), { icon: "add", bare: true, testid: "zoom-in" }),
+        button("Zoom in", () => graph.zoomBy(1.3), {
+            icon: "add",
+            bare: true,
+            testid: "zoom-in",
+        }),
         button("Zoom out", () => graph.zoomBy(1 / 1.3), {
             icon: "minus",
             bare: true,
             testid: "zoom-out",
         }),
-        button("Fit everything", () => graph.fit(), { icon: "fit", bare: true, testid: "fit" }),
+        button("Fit everything", () => graph.fit(), {
+            icon: "fit",
+            bare: true,
+            testid: "fit",
+        }),
         button("Arrange anew", () => graph.arrange(), {
             icon: "arrange",
             bare: true,
@@ -211,7 +227,8 @@ function showStanding(): void {
     status.classList.toggle("is-live", model.live);
     setText(domain, session?.trust_domain ?? "");
     setText(role, session?.role ?? "");
-    role.hidden = signOutButton.hidden = !session;
+    role.hidden = signOutButton.hidden = connectionsButton.hidden = !session;
+    app.classList.toggle("signed-out", !session);
     addButton.hidden = newButton.hidden = !model.may("operator");
     addButton.disabled = newButton.disabled = !model.live;
     document.title = `${model.live ? "" : "Offline · "}${session ? `${session.trust_domain} · ` : ""}appnet`;
@@ -235,21 +252,21 @@ function showEmpty(): void {
 }
 
 /** Reads out what became of connections, and says it for a while. */
-const known = new Map<string, string>();
+const known = new Map<string, { status: string; name: string }>();
 function announce(all: boolean, ids: ReadonlySet<string>): void {
     for (const id of all ? model.connections.keys() : ids) {
         const connection = model.connections.get(id);
         const before = known.get(id);
         if (!connection) {
             known.delete(id);
-            if (before === "TERMINATED") {
-                toast("Disconnected.");
+            if (before?.status === "TERMINATED") {
+                toast(`${before.name} is disconnected`);
             }
             continue;
         }
-        known.set(id, connection.status);
-        if (!all && before !== undefined && before !== connection.status) {
-            const name = `${connection.source_instance} ${connection.outbound}`;
+        const name = `${connection.source_instance} ${connection.outbound}`;
+        known.set(id, { status: connection.status, name });
+        if (!all && before && before.status !== connection.status) {
             if (connection.status === "ESTABLISHED") {
                 toast(
                     `${name} is connected to ${connection.target_instance} ${connection.inbound}`,

@@ -150,7 +150,11 @@ export class Model {
         if (!history) {
             this.histories.set(connection.id, (history = new History()));
         }
-        history.add({ time: now, sent: connection.sent, received: connection.received });
+        history.add({
+            time: now,
+            sent: connection.sent,
+            received: connection.received,
+        });
     }
 
     private plan(): void {

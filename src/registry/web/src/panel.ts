@@ -42,14 +42,23 @@ export class Panel {
         private readonly model: Model,
         private readonly actions: PanelActions,
     ) {
-        this.title = el("h2", { id: "panel-title", testid: "panel-title", tabindex: "-1" });
+        this.title = el("h2", {
+            id: "panel-title",
+            testid: "panel-title",
+            tabindex: "-1",
+        });
         this.subtitle = el("p", { class: "muted" });
         this.body = el("div", { class: "panel-body" });
         this.traffic = el("section", { class: "traffic" });
         this.foot = el("footer", { class: "panel-foot" });
         this.element = el(
             "aside",
-            { class: "panel", testid: "panel", "aria-labelledby": "panel-title", hidden: true },
+            {
+                class: "panel",
+                testid: "panel",
+                "aria-labelledby": "panel-title",
+                hidden: true,
+            },
             el(
                 "header",
                 { class: "panel-head" },
@@ -62,7 +71,12 @@ export class Panel {
             ),
             el(
                 "div",
-                { class: "panel-scroll", tabindex: "0", role: "region", "aria-label": "Details" },
+                {
+                    class: "panel-scroll",
+                    tabindex: "0",
+                    role: "region",
+                    "aria-label": "Details",
+                },
                 this.traffic,
                 this.body,
             ),
@@ -255,7 +269,7 @@ export class Panel {
                                       this.wire(
                                           each,
                                           each.source_instance,
-                                          each.outbound + (each.outbound_required ? " *" : ""),
+                                          each.outbound + (each.outbound_required ? "\u00a0*" : ""),
                                       ),
                                   ),
                               );
@@ -498,7 +512,10 @@ export class Panel {
         const span = { from: now - SPAN_MS, to: now };
         /* Readings of several connections come at their own times: they are summed in slots. */
         const slot = 5_000;
-        const sums = { sent: new Map<number, number>(), received: new Map<number, number>() };
+        const sums = {
+            sent: new Map<number, number>(),
+            received: new Map<number, number>(),
+        };
         let sent = 0;
         let received = 0;
         let streams = 0;
@@ -510,7 +527,10 @@ export class Panel {
             total.sent += out ? each.sent : each.received;
             total.received += out ? each.received : each.sent;
             streams += each.streams;
-            const own = { sent: new Map<number, number>(), received: new Map<number, number>() };
+            const own = {
+                sent: new Map<number, number>(),
+                received: new Map<number, number>(),
+            };
             for (const point of this.model.history(each.id)?.points(now, SPAN_MS) ?? []) {
                 const time = Math.floor(point.time / slot) * slot;
                 own.sent.set(time, out ? point.sent : point.received);

@@ -48,7 +48,11 @@ export class History {
         if (span > STALE_MS) {
             this.held.push({ time: sample.time - STALE_MS, sent: 0, received: 0 });
         }
-        this.held.push({ time: sample.time, sent: sent / seconds, received: received / seconds });
+        this.held.push({
+            time: sample.time,
+            sent: sent / seconds,
+            received: received / seconds,
+        });
         const oldest = sample.time - KEPT_MS;
         while (this.held.length > 0 && this.held[0]!.time < oldest) {
             this.held.shift();

@@ -84,7 +84,11 @@ export function openToken(model: Model, instance: string | null): void {
                     );
                     const done = el(
                         "button",
-                        { type: "button", class: "button primary", onclick: () => dialog.close() },
+                        {
+                            type: "button",
+                            class: "button primary",
+                            onclick: () => dialog.close(),
+                        },
                         "Done",
                     );
                     dialog.body.replaceChildren(

@@ -9,7 +9,13 @@ import { icon, type Icon } from "./icons";
 export function button(
     label: string,
     act: () => void,
-    more: { icon?: Icon; bare?: boolean; kind?: string; testid?: string; describe?: string } = {},
+    more: {
+        icon?: Icon;
+        bare?: boolean;
+        kind?: string;
+        testid?: string;
+        describe?: string;
+    } = {},
 ): HTMLButtonElement {
     const made = el("button", {
         type: "button",
@@ -31,7 +37,10 @@ export function button(
 export function badge(status: Status): HTMLElement {
     return el(
         "span",
-        { class: `badge is-${status.toLowerCase()}`, title: states[status].meaning },
+        {
+            class: `badge is-${status.toLowerCase()}`,
+            title: states[status].meaning,
+        },
         el("span", { class: "sign", "aria-hidden": "true" }, states[status].shape),
         status,
     );
@@ -43,7 +52,12 @@ export function problemBox(testid?: string): {
     show(error: unknown): void;
     clear(): void;
 } {
-    const box = el("div", { class: "problem", role: "alert", testid, hidden: true });
+    const box = el("div", {
+        class: "problem",
+        role: "alert",
+        testid,
+        hidden: true,
+    });
     return {
         box,
         show(error) {
@@ -137,7 +151,12 @@ let toasts: HTMLElement | null = null;
 /** A message that goes by itself; it is read out. */
 export function toast(text: string): void {
     toasts ??= document.body.appendChild(
-        el("div", { class: "toasts", role: "status", "aria-live": "polite", testid: "toast" }),
+        el("div", {
+            class: "toasts",
+            role: "status",
+            "aria-live": "polite",
+            testid: "toast",
+        }),
     );
     const message = el("div", { class: "toast" }, text);
     toasts.append(message);
