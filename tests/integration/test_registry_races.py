@@ -21,7 +21,7 @@ ROUNDS = 3
 
 @pytest.fixture(name="registry", params=["mem:", "sqlite:appnet.db"])
 def _registry(lab, request):
-    registry = lab.registry(store=request.param)
+    registry = lab.registry(store=request.param, lease=120)  # which no race outlasts
     registry.apply("shop", outbounds={"db": False})
     for number in range(TARGETS):
         registry.apply(f"mysql-{number}", {"sql": 3306})
