@@ -27,6 +27,8 @@ struct events {
     uint32_t boot;
     uint64_t count;          /* told so far, and the number of the last one */
     char *kept[EVENTS_KEPT]; /* number n is at n % EVENTS_KEPT */
+    uint64_t oldest;         /* the number of the first one that is kept */
+    size_t kept_size;
     LIST_HEAD(, listener) listeners;
     unsigned listener_count;
 };
@@ -70,6 +72,7 @@ struct events *events_new(struct event_base *base, const int64_t *revision)
     struct events *events = memory_zalloc(sizeof *events);
 
     events->revision = revision;
+    events->oldest = 1;
     LIST_INIT(&events->listeners);
     random_bytes(&events->boot, sizeof events->boot);
     events->quiet = event_new(base, -1, EV_PERSIST, on_quiet, events);
@@ -106,16 +109,29 @@ static char *make_text(const struct events *events, const char *name, const json
     return text;
 }
 
+/* The newest one stays, whatever its size. */
+static void forget_old_ones(struct events *events)
+{
+    while (events->oldest < events->count && (events->count - events->oldest >= EVENTS_KEPT ||
+                                              events->kept_size > EVENTS_KEPT_SIZE)) {
+        char **place = &events->kept[events->oldest++ % EVENTS_KEPT];
+        events->kept_size -= strlen(*place);
+        free(*place);
+        *place = NULL;
+    }
+}
+
 void events_publish(struct events *events, const char *name, json_t *data)
 {
-    char **place;
+    char *text;
 
     events->count++;
-    place = &events->kept[events->count % EVENTS_KEPT];
-    free(*place);
-    *place = make_text(events, name, data);
+    text = make_text(events, name, data);
     json_decref(data);
-    tell_all(events, *place);
+    events->kept_size += strlen(text);
+    forget_old_ones(events);
+    events->kept[events->count % EVENTS_KEPT] = text;
+    tell_all(events, text);
 }
 
 static void tell_to_begin_anew(const struct events *events, const struct listener *listener)
@@ -136,7 +152,7 @@ static bool resumes(const struct events *events, const char *last_id, uint64_t *
 
     return last_id && sscanf(last_id, "%8" SCNx32 "-%19" SCNu64 "%n", &boot, number, &end) == 2 &&
            last_id[end] == '\0' && boot == events->boot && *number <= events->count &&
-           events->count - *number < EVENTS_KEPT;
+           *number + 1 >= events->oldest;
 }
 
 bool events_listen(struct events *events, struct http_exchange *exchange, const char *last_id)

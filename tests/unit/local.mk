@@ -147,6 +147,8 @@ tests_unit_libregistry_support_a_SOURCES = \
 	tests/unit/store_support.h tests/unit/store_support.c
 unit_tests += tests/unit/test_descriptor
 tests_unit_test_descriptor_LDADD = $(registry_support) $(registry_core_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_events
+tests_unit_test_events_LDADD = $(registry_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_mesh
 tests_unit_test_mesh_LDADD = $(registry_support) $(registry_core_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_model

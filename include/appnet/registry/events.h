@@ -1,5 +1,6 @@
 /* What happens, told as it happens: server-sent events (HTML Living Standard, section 9.2). The
- * last EVENTS_KEPT are kept, so that a listener that was away for a moment misses nothing. */
+ * last EVENTS_KEPT are kept, unless they are larger than EVENTS_KEPT_SIZE together, so that a
+ * listener that was away for a moment misses nothing. */
 #ifndef APPNET_REGISTRY_EVENTS_H
 #define APPNET_REGISTRY_EVENTS_H
 
@@ -9,6 +10,7 @@
 #include "appnet/http/exchange.h"
 
 #define EVENTS_KEPT 4096
+#define EVENTS_KEPT_SIZE ((size_t)HTTP_BACKLOG_MAX / 2) /* told at once to who resumes */
 #define EVENTS_LISTENERS_MAX 256
 
 struct event_base;
