@@ -81,16 +81,21 @@ export function portAt(card: Card, place: Point, reach: number): Port | null {
     return best;
 }
 
-/** The two points that bend a wire: it leaves to the right and comes in from the left. */
-export function bends(from: Point, to: Point): [Point, Point] {
-    const across = to.x - from.x;
-    const reach =
+/**
+ * The points that bend a wire: it leaves to the right and comes in from the left; in between it keeps to its
+ * lane, if it has one.
+ */
+export function bends(from: Point, to: Point, lane: readonly Point[] = []): Point[] {
+    const reach = (across: number): number =>
         across >= 0
             ? Math.max(30, Math.min(across * 0.45, 180))
-            : Math.min(60 + -across * 0.25 + Math.abs(to.y - from.y) * 0.1, 260);
+            : Math.min(60 - across * 0.25 + Math.abs(to.y - from.y) * 0.1, 260);
+    const first = lane[0] ?? to;
+    const last = lane.at(-1) ?? from;
     return [
-        { x: from.x + reach, y: from.y },
-        { x: to.x - reach, y: to.y },
+        { x: from.x + reach(first.x - from.x), y: from.y },
+        ...lane,
+        { x: to.x - reach(to.x - last.x), y: to.y },
     ];
 }
 
@@ -98,13 +103,17 @@ export function bends(from: Point, to: Point): [Point, Point] {
  * The same points as the graph library wants them: `weights` along the straight line between the ends, and
  * `distances` from it.
  */
-export function bendsAlong(from: Point, to: Point): { weights: number[]; distances: number[] } {
+export function bendsAlong(
+    from: Point,
+    to: Point,
+    lane: readonly Point[] = [],
+): { weights: number[]; distances: number[] } {
     const x = to.x - from.x;
     const y = to.y - from.y;
     const length = Math.hypot(x, y) || 1;
     const weights: number[] = [];
     const distances: number[] = [];
-    for (const bend of bends(from, to)) {
+    for (const bend of bends(from, to, lane)) {
         const bx = bend.x - from.x;
         const by = bend.y - from.y;
         weights.push((bx * x + by * y) / (length * length));

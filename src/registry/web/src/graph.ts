@@ -78,6 +78,9 @@ export class Graph {
     private arranged = false;
     private moving: Promise<void> = Promise.resolve();
     private frame = 0;
+    /** Where long wires pass between cards, until one of their ends is moved by hand. */
+    private lanes = new Map<string, Point[]>();
+    private kept = new Map<string, Point>();
     private second = 0;
     private grabbing = false;
 
@@ -126,16 +129,26 @@ export class Graph {
         const first = this.cy === null;
         const cy = this.begin();
         const newcomers: string[] = [];
+        let anew = false;
         cy.batch(() => {
             this.takeNodes(cy, newcomers);
-            if (newcomers.length > 0) {
-                this.place(cy, newcomers, first);
+            if (first) {
+                this.kept = loadPositions(this.model.session?.trust_domain ?? "");
+                this.arranged = this.kept.size > 0;
             }
-            this.takeEdges(cy);
+            anew = !this.arranged && this.following && !this.wire && !this.grabbing;
+            if (newcomers.length > 0) {
+                this.place(cy, newcomers);
+            }
+            const grown = this.takeEdges(cy);
+            anew &&= grown || newcomers.length > 0;
         });
+        if (anew) {
+            this.layOutAnew(cy, new Set(newcomers));
+        }
         this.container.dataset["nodes"] = String(cy.nodes().length);
         this.container.dataset["edges"] = String(cy.edges().length);
-        if (newcomers.length > 0 && this.following) {
+        if (newcomers.length > 0 && this.following && !anew) {
             this.fit();
         }
         this.light();
@@ -170,7 +183,9 @@ export class Graph {
         }
     }
 
-    private takeEdges(cy: cytoscape.Core): void {
+    /** Returns whether there are wires that were not there. */
+    private takeEdges(cy: cytoscape.Core): boolean {
+        let grown = false;
         cy.edges().forEach((edge) => {
             if (!this.model.connections.has(nameOf(edge))) {
                 edge.remove();
@@ -187,19 +202,14 @@ export class Graph {
             const to = wireEnd(target, "inbound", connection.inbound);
             const edge = cy.getElementById(edgeId(connection.id));
             if (edge.empty()) {
+                grown = true;
                 cy.add({
                     group: "edges",
                     data: {
                         id: edgeId(connection.id),
                         source: nodeId(connection.source_instance),
                         target: nodeId(connection.target_instance),
-                        ...this.curve(
-                            cy,
-                            connection.source_instance,
-                            from,
-                            connection.target_instance,
-                            to,
-                        ),
+                        ...this.curve(cy, connection, from, to),
                         from,
                         to,
                         width: wireWidth(this.flow(connection.id, now)),
@@ -220,17 +230,12 @@ export class Graph {
                     edge.data({
                         from,
                         to,
-                        ...this.curve(
-                            cy,
-                            connection.source_instance,
-                            from,
-                            connection.target_instance,
-                            to,
-                        ),
+                        ...this.curve(cy, connection, from, to),
                     });
                 }
             }
         }
+        return grown;
     }
 
     private flow(id: string, now: number): number {
@@ -238,16 +243,20 @@ export class Graph {
         return sent + received;
     }
 
+    /** How the wire is bent, from where its cards are now; `from` and `to` are from their middles. */
     private curve(
         cy: cytoscape.Core,
-        source: string,
+        wire: { id: string; source_instance: string; target_instance: string },
         from: Point,
-        target: string,
         to: Point,
     ): { weights: number[]; distances: number[] } {
-        const a = cy.getElementById(nodeId(source)).position();
-        const b = cy.getElementById(nodeId(target)).position();
-        return bendsAlong({ x: a.x + from.x, y: a.y + from.y }, { x: b.x + to.x, y: b.y + to.y });
+        const a = cy.getElementById(nodeId(wire.source_instance)).position();
+        const b = cy.getElementById(nodeId(wire.target_instance)).position();
+        return bendsAlong(
+            { x: a.x + from.x, y: a.y + from.y },
+            { x: b.x + to.x, y: b.y + to.y },
+            this.lanes.get(wire.id),
+        );
     }
 
     /** Wires are as thick as what flows on them; the labels say it. */
@@ -283,6 +292,7 @@ export class Graph {
             return source && target
                 ? [
                       {
+                          id: each.id,
                           from: source.name,
                           to: target.name,
                           fromY: wireEnd(source, "outbound", each.outbound).y,
@@ -297,28 +307,22 @@ export class Graph {
         return this.container.clientWidth / Math.max(1, this.container.clientHeight) || 1.6;
     }
 
-    private place(cy: cytoscape.Core, newcomers: string[], first: boolean): void {
-        const kept = first
-            ? loadPositions(this.model.session?.trust_domain ?? "")
-            : new Map<string, Point>();
-        this.arranged ||= kept.size > 0;
-        if (!this.arranged) {
-            for (const [name, place] of layOut(this.boxes(), this.wires(), this.aspect())) {
-                cy.getElementById(nodeId(name)).position(place);
-            }
-            return;
-        }
+    /** Newcomers go where they were put before, or near their neighbours. */
+    private place(cy: cytoscape.Core, newcomers: string[]): void {
         const taken = new Map<string, Point & Box>();
         const unplaced: string[] = [];
         const settle = (name: string, place: Point): void => {
             cy.getElementById(nodeId(name)).position(place);
             taken.set(name, { ...this.cards.get(name)!, ...place });
         };
+        if (newcomers.length === this.cards.size && this.kept.size === 0) {
+            return; /* All is laid out anew. */
+        }
         const fresh = new Set(newcomers);
         for (const name of this.cards.keys()) {
-            const place =
-                kept.get(name) ??
-                (fresh.has(name) ? null : cy.getElementById(nodeId(name)).position());
+            const place = fresh.has(name)
+                ? this.kept.get(name)
+                : cy.getElementById(nodeId(name)).position();
             if (place) {
                 settle(name, { x: place.x, y: place.y });
             } else {
@@ -331,36 +335,51 @@ export class Graph {
         }
     }
 
+    /** Everything goes where the layout has it; what was there before moves so that one can follow it. */
+    private layOutAnew(cy: cytoscape.Core, newcomers: ReadonlySet<string>): void {
+        const { places, lanes } = layOut(this.boxes(), this.wires(), this.aspect());
+        this.lanes = lanes;
+        cy.nodes().stop(true);
+        const still = prefersStillness() || places.size > 150 || newcomers.size === places.size;
+        const moves: Promise<unknown>[] = [];
+        const all = cy.nodes();
+        cy.batch(() =>
+            all.forEach((node) => {
+                const position = places.get(nameOf(node))!;
+                const old = node.position();
+                if (still || newcomers.has(nameOf(node))) {
+                    node.position(position);
+                } else if (Math.hypot(old.x - position.x, old.y - position.y) > 1) {
+                    const easing = { position, duration: 260, easing: "ease-out-cubic" };
+                    moves.push(
+                        node
+                            .animation(easing as never)
+                            .play()
+                            .promise("completed"),
+                    );
+                }
+            }),
+        );
+        this.bendAll(cy);
+        if (moves.length === 0) {
+            this.fit();
+        } else {
+            this.moving = Promise.all(moves).then(() => {
+                if (this.following) {
+                    this.fit();
+                }
+            });
+        }
+    }
+
     /** Arranges everything anew, and forgets what was moved by hand. */
     arrange(): void {
-        const cy = this.cy;
-        if (!cy) {
-            return;
+        if (this.cy) {
+            forgetPositions(this.model.session?.trust_domain ?? "");
+            this.arranged = false;
+            this.following = true;
+            this.layOutAnew(this.cy, new Set());
         }
-        forgetPositions(this.model.session?.trust_domain ?? "");
-        this.arranged = false;
-        this.following = true;
-        const places = layOut(this.boxes(), this.wires(), this.aspect());
-        if (prefersStillness() || places.size > 150) {
-            cy.batch(() => {
-                places.forEach((place, name) => cy.getElementById(nodeId(name)).position(place));
-                cy.nodes().forEach((node) => this.bend(node));
-            });
-            this.fit();
-            return;
-        }
-        const moves = [...places].map(([name, position]) =>
-            cy
-                .getElementById(nodeId(name))
-                .animation({
-                    position,
-                    duration: 280,
-                    easing: "ease-out-cubic",
-                } as never)
-                .play()
-                .promise("completed"),
-        );
-        this.moving = Promise.all(moves).then(() => this.fit());
     }
 
     fit(): void {
@@ -530,8 +549,11 @@ export class Graph {
         cy.on("grab free", "node", (event) => {
             this.grabbing = event.type === "grab";
         });
-        cy.on("drag", "node", () => {
+        cy.on("drag", "node", (event) => {
             this.following = false;
+            (event.target as cytoscape.NodeSingular)
+                .connectedEdges()
+                .forEach((edge) => void this.lanes.delete(nameOf(edge)));
         });
         cy.on("dragpan scrollzoom pinchzoom", () => {
             this.following = false;
@@ -556,11 +578,19 @@ export class Graph {
 
     /** Wires follow the cards. */
     private bend(node: cytoscape.NodeSingular): void {
-        const cy = this.cy!;
-        node.connectedEdges().forEach((edge) => {
+        node.connectedEdges().forEach((edge) => this.bendOne(edge));
+    }
+
+    private bendAll(cy: cytoscape.Core): void {
+        cy.batch(() => cy.edges().forEach((edge) => this.bendOne(edge)));
+    }
+
+    private bendOne(edge: cytoscape.EdgeSingular): void {
+        const connection = this.model.connections.get(nameOf(edge));
+        if (connection) {
             const { from, to } = edge.data() as { from: Point; to: Point };
-            edge.data(this.curve(cy, nameOf(edge.source()), from, nameOf(edge.target()), to));
-        });
+            edge.data(this.curve(this.cy!, connection, from, to));
+        }
     }
 
     private styles(): cytoscape.StylesheetJson {

@@ -14,6 +14,7 @@ export interface Box {
 }
 
 export interface Wire {
+    id: string;
     from: string;
     to: string;
     /** Where it meets the boxes, from their middles. */
@@ -28,37 +29,50 @@ const GAP_PART = 90;
 const SWEEPS = 12;
 const SETTLES = 10;
 
+interface Link {
+    node: Node;
+    own: number;
+    other: number;
+    id: string;
+}
+
 interface Node {
     box: Box;
+    /** Not an instance, but where a long wire passes its layer. */
+    lane: boolean;
     layer: number;
     order: number;
     y: number;
-    next: { node: Node; own: number; other: number }[];
-    prior: { node: Node; own: number; other: number }[];
+    next: Link[];
+    prior: Link[];
 }
 
-interface Part {
+export interface Plan {
+    /** The middle of each box. */
     places: Map<string, Point>;
+    /** By the id of a wire that passes other layers: the points between which it runs level there. */
+    lanes: Map<string, Point[]>;
+}
+
+interface Part extends Plan {
     width: number;
     height: number;
 }
 
-/** The middle of each box. */
-export function layOut(
-    boxes: readonly Box[],
-    wires: readonly Wire[],
-    aspect = 1.7,
-): Map<string, Point> {
+/** More wires than this have no lanes of their own. */
+const LANES_MOST = 600;
+
+export function layOut(boxes: readonly Box[], wires: readonly Wire[], aspect = 1.7): Plan {
     const nodes = new Map<string, Node>();
     for (const box of [...boxes].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-        nodes.set(box.name, { box, layer: 0, order: 0, y: 0, next: [], prior: [] });
+        nodes.set(box.name, { box, lane: false, layer: 0, order: 0, y: 0, next: [], prior: [] });
     }
-    for (const wire of wires) {
-        const from = nodes.get(wire.from);
-        const to = nodes.get(wire.to);
-        if (from && to && from !== to) {
-            from.next.push({ node: to, own: wire.fromY, other: wire.toY });
-            to.prior.push({ node: from, own: wire.toY, other: wire.fromY });
+    for (const { id, from, to, fromY, toY } of wires) {
+        const source = nodes.get(from);
+        const target = nodes.get(to);
+        if (source && target && source !== target) {
+            source.next.push({ node: target, own: fromY, other: toY, id });
+            target.prior.push({ node: source, own: toY, other: fromY, id });
         }
     }
     const alone: Node[] = [];
@@ -67,7 +81,9 @@ export function layOut(
         if (part.length === 1) {
             alone.push(part[0]!);
         } else {
-            parts.push(placePart(part, aspect < 1 ? GAP_X_UPRIGHT : GAP_X));
+            parts.push(
+                placePart(part, aspect < 1 ? GAP_X_UPRIGHT : GAP_X, wires.length <= LANES_MOST),
+            );
         }
     }
     parts.sort((a, b) => b.width * b.height - a.width * a.height);
@@ -144,6 +160,50 @@ function assignLayers(part: Node[]): void {
     }
 }
 
+/** Puts a place to pass into each layer that a wire crosses. Gives those of each wire. */
+function addLanes(part: Node[]): Map<string, Node[]> {
+    const lanes = new Map<string, Node[]>();
+    for (const from of [...part]) {
+        for (const link of from.next) {
+            const to = link.node;
+            const crossed = to.layer - from.layer - 1;
+            if (crossed < 1 || lanes.has(link.id)) {
+                continue;
+            }
+            const chain: Node[] = [];
+            let before = from;
+            let own = link.own;
+            let first = link;
+            for (let step = 1; step <= crossed; step++) {
+                const lane: Node = {
+                    box: { name: "", width: 0, height: 0 },
+                    lane: true,
+                    layer: from.layer + step,
+                    order: 0,
+                    y: 0,
+                    next: [],
+                    prior: [{ node: before, own: 0, other: own, id: link.id }],
+                };
+                if (before === from) {
+                    first = { ...link, node: lane, other: 0 };
+                } else {
+                    before.next.push({ node: lane, own: 0, other: 0, id: link.id });
+                }
+                chain.push(lane);
+                before = lane;
+                own = 0;
+            }
+            before.next.push({ node: to, own: 0, other: link.other, id: link.id });
+            const back = to.prior.find((each) => each.id === link.id && each.node === from)!;
+            Object.assign(back, { node: before, other: 0 });
+            Object.assign(link, first);
+            part.push(...chain);
+            lanes.set(link.id, chain);
+        }
+    }
+    return lanes;
+}
+
 function layersOf(part: Node[]): Node[][] {
     const layers: Node[][] = [];
     for (const node of part) {
@@ -207,8 +267,9 @@ function settle(column: Node[], wish: (node: Node) => number): void {
     }
 }
 
-function placePart(part: Node[], gap: number): Part {
+function placePart(part: Node[], gap: number, withLanes: boolean): Part {
     assignLayers(part);
+    const passing = withLanes ? addLanes(part) : new Map<string, Node[]>();
     const layers = layersOf(part);
     orderLayers(layers);
 
@@ -236,28 +297,43 @@ function placePart(part: Node[], gap: number): Part {
     for (let round = 0; round < SETTLES; round++) {
         for (const column of round % 2 === 0 ? columns : [...columns].reverse()) {
             settle(column, (node) => {
-                const wires = [...node.prior, ...node.next];
-                return (
-                    wires.reduce((sum, wire) => sum + wire.node.y + wire.other - wire.own, 0) /
-                    wires.length
-                );
+                /* Wires that cross a layer are kept straight before all others. */
+                let sum = 0;
+                let weights = 0;
+                for (const link of [...node.prior, ...node.next]) {
+                    const weight = (node.lane ? 2 : 1) * (link.node.lane ? 2 : 1);
+                    sum += weight * (link.node.y + link.other - link.own);
+                    weights += weight;
+                }
+                return sum / weights;
             });
         }
     }
 
     const places = new Map<string, Point>();
+    const level = new Map<Node, Point[]>();
     const top = Math.min(...part.map((node) => node.y - node.box.height / 2));
     let bottom = -Infinity;
     let x = 0;
     columns.forEach((column, index) => {
         const width = Math.max(...column.map((node) => node.box.width));
         for (const node of column) {
-            places.set(node.box.name, { x: x + width / 2, y: node.y - top });
+            if (node.lane) {
+                level.set(node, [
+                    { x: x - 12, y: node.y - top },
+                    { x: x + width + 12, y: node.y - top },
+                ]);
+            } else {
+                places.set(node.box.name, { x: x + width / 2, y: node.y - top });
+            }
             bottom = Math.max(bottom, node.y + node.box.height / 2 - top);
         }
         x += width + gaps[index]!;
     });
-    return { places, width: x - gaps.at(-1)!, height: bottom };
+    const lanes = new Map(
+        [...passing].map(([id, chain]) => [id, chain.flatMap((lane) => level.get(lane)!)]),
+    );
+    return { places, lanes, width: x - gaps.at(-1)!, height: bottom };
 }
 
 function placeGrid(nodes: Node[], least: number, aspect: number): Part {
@@ -278,19 +354,21 @@ function placeGrid(nodes: Node[], least: number, aspect: number): Part {
     }
     return {
         places,
+        lanes: new Map(),
         width: Math.min(across, nodes.length) * cell,
         height: y - GAP_Y,
     };
 }
 
 /** Puts the parts in rows, the largest first. */
-function pack(parts: Part[], aspect: number): Map<string, Point> {
+function pack(parts: Part[], aspect: number): Plan {
     const area = parts.reduce(
         (sum, part) => sum + (part.width + GAP_PART) * (part.height + GAP_PART),
         0,
     );
     const width = Math.max(...parts.map((part) => part.width), Math.sqrt(area * aspect));
     const places = new Map<string, Point>();
+    const lanes = new Map<string, Point[]>();
     let x = 0;
     let y = 0;
     let row = 0;
@@ -303,10 +381,16 @@ function pack(parts: Part[], aspect: number): Map<string, Point> {
         for (const [name, place] of part.places) {
             places.set(name, { x: place.x + x, y: place.y + y });
         }
+        for (const [id, points] of part.lanes) {
+            lanes.set(
+                id,
+                points.map((point) => ({ x: point.x + x, y: point.y + y })),
+            );
+        }
         x += part.width + GAP_PART;
         row = Math.max(row, part.height);
     }
-    return places;
+    return { places, lanes };
 }
 
 /**

@@ -293,7 +293,7 @@ export class Painter {
     wire(look: WireLook, zoom: number): void {
         const c = this.context;
         const p = this.palette;
-        const [a, b] = bends(look.from, look.to);
+        const [a, b] = bends(look.from, look.to) as [Point, Point];
         const colour = look.reason !== null ? p.bad : look.allowed ? p.ok : p.accent;
         c.beginPath();
         c.moveTo(look.from.x, look.from.y);

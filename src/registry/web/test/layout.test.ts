@@ -5,7 +5,13 @@ import { bendsAlong, cardOf, portAt, wireEnd } from "../src/geometry";
 import { instance } from "./samples";
 
 const box = (name: string): Box => ({ name, width: 200, height: 80 });
-const wire = (from: string, to: string): Wire => ({ from, to, fromY: 0, toY: 0 });
+const wire = (from: string, to: string): Wire => ({
+    id: `${from} ${to}`,
+    from,
+    to,
+    fromY: 0,
+    toY: 0,
+});
 
 function overlaps(boxes: Box[], places: Map<string, { x: number; y: number }>): string[] {
     const found: string[] = [];
@@ -22,7 +28,7 @@ function overlaps(boxes: Box[], places: Map<string, { x: number; y: number }>): 
 }
 
 test("wires run from left to right", () => {
-    const places = layOut(["a", "b", "c", "d"].map(box), [
+    const { places } = layOut(["a", "b", "c", "d"].map(box), [
         wire("a", "b"),
         wire("b", "c"),
         wire("d", "c"),
@@ -37,14 +43,30 @@ test("cycles, lonely ones and many wires are laid out without overlaps, always t
     const random = (below: number): number => (seed = (seed * 48271) % 2147483647) % below;
     const boxes = Array.from({ length: 120 }, (_, index) => box(`n${index}`));
     const wires = Array.from({ length: 240 }, () => wire(`n${random(100)}`, `n${random(100)}`));
-    const places = layOut(boxes, wires);
+    const { places } = layOut(boxes, wires);
     assert.equal(places.size, 120);
     assert.deepEqual(overlaps(boxes, places), []);
-    assert.deepEqual(layOut([...boxes].reverse(), wires), places);
+    assert.deepEqual(layOut([...boxes].reverse(), wires).places, places);
+});
+
+test("a wire over several layers has a lane that no card is in", () => {
+    const boxes = ["a", "b", "c", "d"].map(box);
+    const { places, lanes } = layOut(boxes, [
+        wire("a", "b"),
+        wire("b", "c"),
+        wire("c", "d"),
+        wire("a", "d"),
+    ]);
+    assert.deepEqual([...lanes.keys()], ["a d"]);
+    for (const point of lanes.get("a d")!) {
+        for (const place of places.values()) {
+            assert.ok(Math.abs(place.x - point.x) > 100 || Math.abs(place.y - point.y) >= 50);
+        }
+    }
 });
 
 test("nothing is laid out, too", () => {
-    assert.equal(layOut([], []).size, 0);
+    assert.equal(layOut([], []).places.size, 0);
 });
 
 test("a thousand and three thousand are quick", () => {
