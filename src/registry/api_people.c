@@ -246,8 +246,9 @@ void api_revoke_token(struct api *api, struct reply *reply, const struct api_cal
 void api_events(struct api *api, struct reply *reply, const struct api_call *call)
 {
     struct http_exchange *exchange = reply_release(reply);
+    const char *session = call->authorization ? NULL : call->session;
 
-    if (exchange && !events_listen(api->core->events, exchange, call->last_event_id)) {
+    if (exchange && !events_listen(api->core->events, exchange, call->last_event_id, session)) {
         reply_problem(reply_new(exchange), 503, "too-many-listeners",
                       "as many listen to events as the registry takes", "try again later");
     }

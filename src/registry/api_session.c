@@ -225,6 +225,7 @@ void api_sign_out(struct api *api, struct reply *reply, const struct api_call *c
         log_info("signed out", LOG_S("client", call->request->client),
                  LOG_S("role", role_text(call->role)));
         set_cookie(api, call, reply, "", 0);
+        events_check(api->core->events);
     }
     reply_nothing(reply);
 }

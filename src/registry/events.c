@@ -19,6 +19,7 @@ struct listener {
     LIST_ENTRY(listener) link;
     struct events *events;
     struct http_exchange *exchange;
+    char *pass; /* NULL: none is needed */
 };
 
 struct events {
@@ -29,6 +30,8 @@ struct events {
     char *kept[EVENTS_KEPT]; /* number n is at n % EVENTS_KEPT */
     uint64_t oldest;         /* the number of the first one that is kept */
     size_t kept_size;
+    bool (*is_good)(void *argument, const char *pass); /* NULL: all are */
+    void *argument;
     LIST_HEAD(, listener) listeners;
     unsigned listener_count;
 };
@@ -39,7 +42,19 @@ static void on_gone(void *argument)
 
     LIST_REMOVE(listener, link);
     listener->events->listener_count--;
+    if (listener->pass) {
+        secret_wipe(listener->pass, strlen(listener->pass));
+        free(listener->pass);
+    }
     free(listener);
+}
+
+static void end(struct listener *listener)
+{
+    struct http_exchange *exchange = listener->exchange;
+
+    on_gone(listener);
+    http_exchange_end(exchange);
 }
 
 /* A listener that does not read is cut by the exchange, and its end is told by on_gone. */
@@ -63,6 +78,7 @@ static void on_quiet(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd;
     (void)what;
+    events_check(argument);
     tell_all(argument, QUIET_TEXT);
 }
 
@@ -88,9 +104,7 @@ void events_free(struct events *events)
         return;
     }
     while ((listener = LIST_FIRST(&events->listeners))) {
-        struct http_exchange *exchange = listener->exchange;
-        on_gone(listener);
-        http_exchange_end(exchange);
+        end(listener);
     }
     for (unsigned i = 0; i < EVENTS_KEPT; i++) {
         free(events->kept[i]);
@@ -155,7 +169,29 @@ static bool resumes(const struct events *events, const char *last_id, uint64_t *
            *number + 1 >= events->oldest;
 }
 
-bool events_listen(struct events *events, struct http_exchange *exchange, const char *last_id)
+void events_guard(struct events *events, bool (*is_good)(void *argument, const char *pass),
+                  void *argument)
+{
+    events->is_good = is_good;
+    events->argument = argument;
+}
+
+void events_check(struct events *events)
+{
+    struct listener *listener;
+    struct listener *next;
+
+    for (listener = LIST_FIRST(&events->listeners); listener; listener = next) {
+        next = LIST_NEXT(listener, link);
+        if (listener->pass && events->is_good &&
+            !events->is_good(events->argument, listener->pass)) {
+            end(listener);
+        }
+    }
+}
+
+bool events_listen(struct events *events, struct http_exchange *exchange, const char *last_id,
+                   const char *pass)
 {
     struct listener *listener;
     uint64_t number;
@@ -166,6 +202,7 @@ bool events_listen(struct events *events, struct http_exchange *exchange, const 
     listener = memory_zalloc(sizeof *listener);
     listener->events = events;
     listener->exchange = exchange;
+    listener->pass = pass ? memory_strdup(pass) : NULL;
     LIST_INSERT_HEAD(&events->listeners, listener, link);
     events->listener_count++;
     http_exchange_on_closed(exchange, on_gone, listener);

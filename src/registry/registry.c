@@ -83,6 +83,13 @@ static void on_presence_changed(void *argument, const char *instance)
     }
 }
 
+static bool is_signed_in(void *argument, const char *session)
+{
+    const struct registry *registry = argument;
+
+    return sessions_role(registry->sessions, session, time(NULL)) != ROLE_NONE;
+}
+
 static const char *trust_bundle(void *argument)
 {
     const struct registry *registry = argument;
@@ -238,6 +245,7 @@ struct registry *registry_new(struct settings *settings, struct error *err)
     registry->enrolment =
         enrolment_new(&registry->core, registry->authority, settings->certificate_ttl);
     registry->sessions = sessions_open(settings->data_dir, registry->auth, time(NULL));
+    events_guard(registry->core.events, is_signed_in, registry);
     registry->api =
         api_new(&registry->core, settings, registry->auth, registry->sessions, registry->enrolment);
     return registry;

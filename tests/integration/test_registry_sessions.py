@@ -246,25 +246,26 @@ def test_roles_forbid_by_cookie_as_by_token(registry, door, role):
             assert detail == f"this takes the role {needed}, and the session has the role {role}"
 
 
+def _listen(lab, browser, last_id=None):
+    """The events, as EventSource asks for them."""
+    headers = {"Cookie": browser.cookie, "Sec-Fetch-Site": "same-origin"}
+    if last_id:
+        headers["Last-Event-ID"] = last_id
+    connection = browser.door.connect()
+    connection.request("GET", "/v1/events", headers=headers)
+    answer = connection.getresponse()
+    assert answer.status == 200
+    return lab.add(Events(connection, answer))
+
+
 def test_events_by_cookie_go_on_where_they_stopped(lab, registry):
     browser = Browser(registry).sign_in("viewer")
-
-    def listen(last_id=None):
-        headers = {"Cookie": browser.cookie, "Sec-Fetch-Site": "same-origin"}
-        if last_id:
-            headers["Last-Event-ID"] = last_id
-        connection = registry.plain.connect()
-        connection.request("GET", "/v1/events", headers=headers)
-        answer = connection.getresponse()
-        assert answer.status == 200
-        return lab.add(Events(connection, answer))
-
-    first = listen()
+    first = _listen(lab, browser)
     assert first.next().name == "reset"
     registry.apply("shop", outbounds={"db": False})
     assert first.next().name == "instance"
     registry.apply("blog", outbounds={"db": False})
-    assert listen(first.last_id).next().data["name"] == "blog"
+    assert _listen(lab, browser, first.last_id).next().data["name"] == "blog"
 
 
 # Other people's pages
@@ -367,6 +368,21 @@ def test_signing_out_ends_it(registry, door):
     assert other.role == "admin"
     registry.restart()
     assert browser.role is None and other.role == "admin"
+
+
+def test_events_end_with_the_session(lab, registry):
+    """In every tab of that browser, and nowhere else."""
+    browser, other = Browser(registry).sign_in("viewer"), Browser(registry).sign_in("viewer")
+    tabs = [_listen(lab, browser), _listen(lab, browser)]
+    others = [_listen(lab, other), registry.events()]
+    for one in (*tabs, *others):
+        assert one.next().name == "reset"
+    assert browser.call("DELETE", "/v1/session").status == 204
+    for tab in tabs:
+        assert tab.next() is None
+    registry.apply("shop", outbounds={"db": False})
+    for one in others:
+        assert one.next().name == "instance"
 
 
 def test_signing_in_again_ends_the_session_before(registry):

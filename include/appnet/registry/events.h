@@ -5,6 +5,7 @@
 #define APPNET_REGISTRY_EVENTS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "appnet/http/exchange.h"
@@ -26,7 +27,16 @@ void events_publish(struct events *events, const char *name, json_t *data);
 
 /* Begins to answer `exchange` with events: with those after `last_id` (Last-Event-ID), or, when it
  * is NULL, or too old, or of another start of the registry, with "reset": read the lists anew.
- * False, and the exchange is untouched: there are EVENTS_LISTENERS_MAX already. */
-bool events_listen(struct events *events, struct http_exchange *exchange, const char *last_id);
+ * False, and the exchange is untouched: there are EVENTS_LISTENERS_MAX already. `pass` is what this
+ * listener came in by if that may end before it does (NULL: it does not). */
+bool events_listen(struct events *events, struct http_exchange *exchange, const char *last_id,
+                   const char *pass);
+
+/* Says from now on which passes are good. */
+void events_guard(struct events *events, bool (*is_good)(void *argument, const char *pass),
+                  void *argument);
+
+/* Ends those whose pass is good no more. Happens by itself every few seconds. */
+void events_check(struct events *events);
 
 #endif
