@@ -213,10 +213,10 @@ def test_rule_7_an_instance_in_use_needs_force(registry, ask):
 
 def test_rule_8_what_was_accepted_is_seen_at_once(registry, ask):
     registry.apply_pair()
-    # a replica that does not say that it let go keeps the row, until its lease is over
-    registry.report(registry.join("shop"), "a" * 16).good()
     assert _done(ask(*ADD)) == "db of shop to sql of mysql: WAITING\n"
     assert len(_rows(_done(ask("list")))) == 1
+    # a replica that does not say that it let go keeps the row, until its lease is over
+    registry.report(registry.join("shop"), "a" * 16).good()
     assert _done(ask(*REMOVE)) == "db of shop to sql of mysql: TERMINATED\n"
     (row,) = _rows(_done(ask("list")))
     assert row[:6] == ["shop", "db", "mysql", "sql", "3306", "TERMINATED"]

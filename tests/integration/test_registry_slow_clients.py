@@ -125,7 +125,7 @@ def test_those_who_drip_are_cut_off_and_others_are_served(registry, others):
             others.serve()
             left = [dripper for dripper in left if dripper.drip()]
             rounds += len(left) == everyone
-    assert rounds >= 3, "others were served while all of them were there"
+    assert rounds > 0, "others are served while all of them are there"
 
 
 @pytest.mark.limit(120)

@@ -139,11 +139,12 @@ def test_a_certificate_is_renewed_for_the_same_instance_only(registry):
 
 def test_a_certificate_that_has_ended_is_not_renewed(lab):
     registry = lab.registry(certificate_ttl="10s")
+    request, _ = registry.request_for("shop")
     shop = registry.join("shop")
-    registry.renew(shop, registry.request_for("shop")[0]).good(201)
+    registry.renew(shop, request).good(201)
     time.sleep(11)
     with pytest.raises(CurlError):
-        registry.renew(shop, registry.request_for("shop")[0])
+        registry.renew(shop, request)
     registry.join("shop")
 
 
