@@ -22,6 +22,9 @@
 /* A registry that says no is asked again, since a person may mend it: but not every second. */
 #define REFUSED_MICROSECONDS 5000000
 #define RENEW_RETRY_MAX_SECONDS 60
+/* Certificates go by the clock on the wall, which may be set, and which goes on while the machine
+ * sleeps: it is looked at this often. */
+#define LOOK_MICROSECONDS 5000000
 #define STATE_MODE 0700
 
 /* What the registry said; looked at when the client is not at work any more. */
@@ -45,6 +48,7 @@ struct credentials {
     struct http_client *client;  /* while something is asked */
     char *key_pem;               /* of the certificate that is asked for */
     bool join;                   /* a certificate that is there does not help */
+    int64_t renew_at;            /* seconds since 1970; 0: as soon as the timer says */
     unsigned failures;           /* in a row */
     struct error trouble;
 };
@@ -100,7 +104,7 @@ void credentials_free(struct credentials *credentials)
     free(credentials);
 }
 
-static void wake_in(struct credentials *credentials, int64_t microseconds)
+static void set_timer(struct credentials *credentials, int64_t microseconds)
 {
     const struct timeval when = {(time_t)(microseconds / 1000000),
                                  (suseconds_t)(microseconds % 1000000)};
@@ -108,15 +112,35 @@ static void wake_in(struct credentials *credentials, int64_t microseconds)
     event_add(credentials->timer, &when);
 }
 
+/* The registry is asked then. */
+static void wake_in(struct credentials *credentials, int64_t microseconds)
+{
+    credentials->renew_at = 0;
+    set_timer(credentials, microseconds);
+}
+
+/* Whether there is time until the planned renewal; then the timer is set again. */
+static bool look_later(struct credentials *credentials)
+{
+    int64_t left = credentials->renew_at - (int64_t)time(NULL);
+
+    if (left <= 0) {
+        return false;
+    }
+    set_timer(credentials, left < LOOK_MICROSECONDS / 1000000 ? left * 1000000 : LOOK_MICROSECONDS);
+    return true;
+}
+
 /* Half of the life that began at `since` after that, a tenth of it sooner or later, so that not
  * everybody comes at the same moment; at once if that is over. */
 static void plan_renewal(struct credentials *credentials, int64_t since)
 {
     int64_t life = credentials->identity->summary.not_after - since;
-    int64_t at = since + life * (400 + (int64_t)random_below(201)) / 1000;
-    int64_t left = at - (int64_t)time(NULL);
 
-    wake_in(credentials, left > 0 ? left * 1000000 : 0);
+    credentials->renew_at = since + life * (400 + (int64_t)random_below(201)) / 1000;
+    if (!look_later(credentials)) {
+        wake_in(credentials, 0);
+    }
 }
 
 static void use(struct credentials *credentials, struct identity *identity)
@@ -332,8 +356,8 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 
     (void)fd;
     (void)what;
-    if (credentials->client) {
-        return; /* it is being asked */
+    if (credentials->client || look_later(credentials)) {
+        return; /* it is being asked, or there is time yet */
     }
     if ((join ? begin_to_join : begin_to_renew)(credentials, &err) != 0) {
         failed(credentials, true, err.text);
