@@ -191,7 +191,8 @@ void api_sign_in(struct api *api, struct reply *reply, const struct api_call *ca
     json_decref(body);
 }
 
-/* Where sidecars join: a registry that listens at every address is where the caller has found it. */
+/* Where sidecars join: a registry that listens at every address is where the caller has found it.
+ */
 static void name_join_address(const struct api *api, const struct api_call *call, char *out,
                               size_t size)
 {
