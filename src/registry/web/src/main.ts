@@ -35,6 +35,7 @@ const addButton = button("Add connection", () => add({}), {
     icon: "add",
     kind: "primary",
     testid: "open-add",
+    describe: "Add connection",
 });
 const themes: Record<Theme, { next: Theme; icon: "auto" | "sun" | "moon"; label: string }> = {
     auto: {
