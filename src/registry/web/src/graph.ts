@@ -81,6 +81,7 @@ export class Graph {
     /** Where long wires pass between cards, until one of their ends is moved by hand. */
     private lanes = new Map<string, Point[]>();
     private kept = new Map<string, Point>();
+    private planned = false;
     private second = 0;
     private grabbing = false;
 
@@ -122,14 +123,23 @@ export class Graph {
 
     /* ---- from the model ---- */
 
+    /** Takes up what has changed, at the next frame: many changes in a moment are one. */
     update(change: Change): void {
-        if (!change.all && !change.shape) {
-            return;
+        if ((change.all || change.shape) && !this.planned) {
+            this.planned = true;
+            requestAnimationFrame(() => {
+                this.planned = false;
+                this.follow();
+            });
         }
+    }
+
+    private follow(): void {
         const first = this.cy === null;
         const cy = this.begin();
         const newcomers: string[] = [];
         let anew = false;
+        let whole = false;
         cy.batch(() => {
             this.takeNodes(cy, newcomers);
             if (first) {
@@ -137,20 +147,24 @@ export class Graph {
                 this.arranged = this.kept.size > 0;
             }
             anew = !this.arranged && this.following && !this.wire && !this.grabbing;
-            if (newcomers.length > 0) {
+            whole = anew && newcomers.length > 0 && newcomers.length === this.cards.size;
+            if (whole) {
+                const { places, lanes } = layOut(this.boxes(), this.wires(), this.aspect());
+                this.lanes = lanes;
+                places.forEach((place, name) => cy.getElementById(nodeId(name)).position(place));
+            } else if (newcomers.length > 0) {
                 this.place(cy, newcomers);
             }
             const grown = this.takeEdges(cy);
             anew &&= grown || newcomers.length > 0;
         });
-        if (anew) {
+        if (whole || (newcomers.length > 0 && this.following && !anew)) {
+            this.fit();
+        } else if (anew) {
             this.layOutAnew(cy, new Set(newcomers));
         }
         this.container.dataset["nodes"] = String(cy.nodes().length);
         this.container.dataset["edges"] = String(cy.edges().length);
-        if (newcomers.length > 0 && this.following && !anew) {
-            this.fit();
-        }
         this.light();
         this.redraw();
     }
@@ -163,6 +177,7 @@ export class Graph {
                 node.remove();
             }
         });
+        const fresh: cytoscape.ElementDefinition[] = [];
         for (const instance of this.model.instances.values()) {
             const card = cardOf(instance);
             const old = this.cards.get(instance.name);
@@ -170,7 +185,7 @@ export class Graph {
             this.health.set(instance.name, health(instance, this.model.connections));
             if (!old) {
                 newcomers.push(instance.name);
-                cy.add({
+                fresh.push({
                     group: "nodes",
                     data: { id: nodeId(instance.name), w: card.width, h: card.height },
                 });
@@ -181,17 +196,18 @@ export class Graph {
                 });
             }
         }
+        cy.add(fresh);
     }
 
     /** Returns whether there are wires that were not there. */
     private takeEdges(cy: cytoscape.Core): boolean {
-        let grown = false;
         cy.edges().forEach((edge) => {
             if (!this.model.connections.has(nameOf(edge))) {
                 edge.remove();
             }
         });
         const now = Date.now();
+        const fresh: cytoscape.ElementDefinition[] = [];
         for (const connection of this.model.connections.values()) {
             const source = this.cards.get(connection.source_instance);
             const target = this.cards.get(connection.target_instance);
@@ -202,8 +218,7 @@ export class Graph {
             const to = wireEnd(target, "inbound", connection.inbound);
             const edge = cy.getElementById(edgeId(connection.id));
             if (edge.empty()) {
-                grown = true;
-                cy.add({
+                fresh.push({
                     group: "edges",
                     data: {
                         id: edgeId(connection.id),
@@ -235,7 +250,8 @@ export class Graph {
                 }
             }
         }
-        return grown;
+        cy.add(fresh);
+        return fresh.length > 0;
     }
 
     private flow(id: string, now: number): number {
@@ -315,9 +331,6 @@ export class Graph {
             cy.getElementById(nodeId(name)).position(place);
             taken.set(name, { ...this.cards.get(name)!, ...place });
         };
-        if (newcomers.length === this.cards.size && this.kept.size === 0) {
-            return; /* All is laid out anew. */
-        }
         const fresh = new Set(newcomers);
         for (const name of this.cards.keys()) {
             const place = fresh.has(name)
@@ -502,7 +515,12 @@ export class Graph {
                     .map((each) => each.id),
             );
         }
+        const before = this.lit;
         this.lit = nodes && edges ? { nodes, edges } : null;
+        if (!before && !this.lit) {
+            this.redraw();
+            return;
+        }
         cy.batch(() =>
             cy.edges().forEach((edge) => {
                 edge.toggleClass("dim", edges !== null && !edges.has(nameOf(edge)));

@@ -281,16 +281,23 @@ function announce(all: boolean, ids: ReadonlySet<string>): void {
     }
 }
 
+let planned = false;
 model.listen((change) => {
-    showStanding();
-    graph.update(change);
-    if (change.all || change.shape || change.standing) {
-        showList();
-        showEmpty();
-        setText(connectionsCount, counted(model.connections.size, "connection"));
+    if (change.standing) {
+        showStanding();
     }
+    graph.update(change);
     announce(change.all, change.connections);
-    panel.refresh();
+    if ((change.all || change.shape || change.standing) && !planned) {
+        planned = true;
+        requestAnimationFrame(() => {
+            planned = false;
+            showList();
+            showEmpty();
+            setText(connectionsCount, counted(model.connections.size, "connection"));
+            panel.refresh();
+        });
+    }
 });
 const connectionsCount = el("span", { class: "sr" });
 connectionsButton.append(connectionsCount);
