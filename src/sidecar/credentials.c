@@ -347,6 +347,19 @@ static int begin_to_renew(struct credentials *credentials, struct error *err)
     return rc;
 }
 
+static bool use_saved(struct credentials *credentials, struct error *err)
+{
+    const struct config *config = credentials->config;
+    struct identity *identity =
+        identity_folder_load(config->state_dir, config->trust_domain, config->instance, err);
+
+    if (identity) {
+        use(credentials, identity);
+        plan_renewal(credentials, identity->summary.not_before);
+    }
+    return identity != NULL;
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *argument)
 {
     struct credentials *credentials = argument;
@@ -359,6 +372,10 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
     if (credentials->client || look_later(credentials)) {
         return; /* it is being asked, or there is time yet */
     }
+    /* Perhaps the clock was wrong, and what was not valid then is now. */
+    if (!credentials->identity && !credentials->join && use_saved(credentials, NULL)) {
+        return;
+    }
     if ((join ? begin_to_join : begin_to_renew)(credentials, &err) != 0) {
         failed(credentials, true, err.text);
     }
@@ -366,17 +383,12 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
 
 void credentials_start(struct credentials *credentials)
 {
-    const struct config *config = credentials->config;
     struct error err = ERROR_INIT;
-    struct identity *identity =
-        identity_folder_load(config->state_dir, config->trust_domain, config->instance, &err);
 
-    if (identity) {
-        use(credentials, identity);
-        plan_renewal(credentials, identity->summary.not_before);
+    if (use_saved(credentials, &err)) {
         return;
     }
-    if (!identity_folder_empty(config->state_dir)) {
+    if (!identity_folder_empty(credentials->config->state_dir)) {
         log_warn("certificate not usable", LOG_S("detail", err.text));
     }
     wake_in(credentials, 0);

@@ -139,10 +139,36 @@ static void renewal_goes_by_the_clock_on_the_wall(void **state)
     support_turn_until(loop_base(bench->loop), is_asked, bench);
 }
 
+static bool has_taken(void *argument)
+{
+    return ((const struct bench *)argument)->taken > 0;
+}
+
+/* A machine without a battery for its clock, which NTP sets when everything has started. */
+static void certificate_that_is_not_good_yet_is_taken_when_it_is(void **state)
+{
+    struct bench *bench = *state;
+
+    set_by = -LIFE * 1000;
+    credentials_start(bench->credentials);
+    turn_for(bench, 500);
+    assert_int_equal(bench->taken, 0);
+    assert_null(credentials_identity(bench->credentials));
+    assert_non_null(credentials_trouble(bench->credentials));
+    set_by = 0;
+    support_turn_until(loop_base(bench->loop), has_taken, bench);
+    assert_null(credentials_trouble(bench->credentials));
+    assert_false(is_asked(bench));
+    set_by += LIFE * 7 / 10;
+    support_turn_until(loop_base(bench->loop), is_asked, bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest credentials[] = {
         cmocka_unit_test_setup_teardown(renewal_goes_by_the_clock_on_the_wall, begin, end),
+        cmocka_unit_test_setup_teardown(certificate_that_is_not_good_yet_is_taken_when_it_is, begin,
+                                        end),
     };
 
     return cmocka_run_group_tests(credentials, support_enter_folder, support_leave_folder);
