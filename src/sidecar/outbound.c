@@ -103,6 +103,7 @@ static void take_names(struct outbound *outbound, const struct snapshot_outbound
     memcpy(outbound->wire.outbound, definition->name, sizeof outbound->wire.outbound);
     memcpy(outbound->wire.inbound, definition->inbound, sizeof outbound->wire.inbound);
     memcpy(outbound->wire.peer, definition->instance, sizeof outbound->wire.peer);
+    memcpy(outbound->wire.id, definition->id, sizeof outbound->wire.id);
 }
 
 struct outbound *outbound_new(struct event_base *base, struct pool *pool, struct relay_set *relays,

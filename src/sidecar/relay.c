@@ -134,6 +134,15 @@ static bool is_total_of(const struct relay_total *total, const struct relay_wire
            strcmp(total->inbound, wire->inbound) == 0 && strcmp(total->peer, wire->peer) == 0;
 }
 
+/* Another connection of the same ends has carried nothing yet. */
+static void begin_anew_for(struct relay_total *total, const struct relay_wire *wire)
+{
+    if (strcmp(total->id, wire->id) != 0) {
+        memcpy(total->id, wire->id, sizeof total->id);
+        total->sent = total->received = 0;
+    }
+}
+
 /* NULL: there is no memory for a wire that is new. */
 static struct relay_total *total_of(struct relay_set *set, const struct relay_wire *wire)
 {
@@ -141,6 +150,7 @@ static struct relay_total *total_of(struct relay_set *set, const struct relay_wi
 
     LIST_FOREACH (total, &set->totals, link) {
         if (is_total_of(total, wire)) {
+            begin_anew_for(total, wire);
             LIST_REMOVE(total, link);
             LIST_INSERT_HEAD(&set->totals, total, link);
             return total;
@@ -152,6 +162,7 @@ static struct relay_total *total_of(struct relay_set *set, const struct relay_wi
         memcpy(total->outbound, wire->outbound, sizeof total->outbound);
         memcpy(total->inbound, wire->inbound, sizeof total->inbound);
         memcpy(total->peer, wire->peer, sizeof total->peer);
+        memcpy(total->id, wire->id, sizeof total->id);
         LIST_INSERT_HEAD(&set->totals, total, link);
     }
     return total;

@@ -369,9 +369,12 @@ static void report_totals(struct command *command)
     const struct relay_total *total;
 
     LIST_FOREACH (total, &command->worker->relays.totals, link) {
-        struct worker_use *use = use_of(
-            command->report, total->is_source, total->is_source ? total->outbound : total->inbound,
-            id_of(command->worker, total->is_source, total->outbound, total->inbound, total->peer));
+        const char *id =
+            id_of(command->worker, total->is_source, total->outbound, total->inbound, total->peer);
+        bool is_earlier = total->is_source && strcmp(total->id, id) != 0;
+        struct worker_use *use =
+            use_of(command->report, total->is_source,
+                   total->is_source ? total->outbound : total->inbound, is_earlier ? "" : id);
         use->sent += total->sent;
         use->received += total->received;
     }

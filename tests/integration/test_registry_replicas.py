@@ -172,3 +172,32 @@ def test_replica_killed_under_load(replicas):
     ask(replicas.port)
     replicas.targets[0].start()
     replicas.wait_tunnels(REPLICAS)
+
+
+def test_connection_that_is_made_anew_counts_from_nothing(lab):
+    fleet = lab.fleet()
+    port = lab.port()
+    fleet.replica("mysql", {"sql": lab.serve(Echo).address})
+    fleet.replica("shop", outbounds={"db": port})
+    first = fleet.connect("shop", "db", "mysql", "sql")
+    ask(port, b"x" * 1000)
+
+    def counted(connection, count):
+        row = fleet.registry.connection(connection)
+        return (row["sent"], row["received"]) == (count, count)
+
+    eventually(
+        lambda: counted(first, 1000),
+        what=lambda: f"1000 bytes are counted: {fleet.registry.connection(first)}",
+    )
+    fleet.remove(first)
+    fleet.wait_gone(first)
+    second = fleet.connect("shop", "db", "mysql", "sql")
+    time.sleep(5)  # it is reported every two seconds
+    assert counted(second, 0), fleet.registry.connection(second)
+    ask(port, b"x" * 10)
+    ask(port, b"x" * 20)
+    eventually(
+        lambda: counted(second, 30),
+        what=lambda: f"30 bytes are counted: {fleet.registry.connection(second)}",
+    )

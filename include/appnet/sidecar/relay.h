@@ -43,6 +43,7 @@ struct relay_total {
     char outbound[NAME_SIZE];
     char inbound[NAME_SIZE];
     char peer[NAME_SIZE];
+    char id[NAME_SIZE]; /* of the wire */
     uint64_t sent, received;
 };
 
@@ -63,6 +64,7 @@ struct relay_wire {
     char outbound[NAME_SIZE];
     char inbound[NAME_SIZE];
     char peer[NAME_SIZE];
+    char id[NAME_SIZE];       /* source: of the registry's connection; else empty */
     struct rate_limit *lines; /* of refusals in the log; NULL: all of them */
 };
 
