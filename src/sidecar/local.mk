@@ -12,6 +12,7 @@ src_sidecar_libsidecar_a_SOURCES = \
 	src/sidecar/snapshot.c src/sidecar/status.c src/sidecar/worker.c \
 	include/appnet/sidecar/credentials.h src/sidecar/credentials.c \
 	include/appnet/sidecar/membership.h src/sidecar/membership.c \
+	src/sidecar/use_index.h src/sidecar/use_index.c \
 	include/appnet/sidecar/view.h src/sidecar/view.c src/sidecar/view_entry.h src/sidecar/view_entry.c
 sidecar_libs = src/sidecar/libsidecar.a $(JANSSON_LIBS) $(http_libs)
 

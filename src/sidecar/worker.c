@@ -12,6 +12,7 @@
 #include "appnet/sidecar/inbound.h"
 #include "appnet/sidecar/outbound.h"
 #include "appnet/sidecar/policy.h"
+#include "use_index.h"
 
 struct worker_outbound {
     LIST_ENTRY(worker_outbound) link;
@@ -42,6 +43,7 @@ struct command {
     int fd;
     const char *reason;
     struct worker_report *report;
+    struct use_index *uses; /* of the report, while it is made */
     struct loop *reply;
     void (*done)(void *argument, struct worker_report *report);
     void *argument;
@@ -322,27 +324,6 @@ static const char *id_of(const struct worker *worker, bool is_source, const char
     return allow ? allow->id : "";
 }
 
-static struct worker_use *use_of(struct worker_report *report, bool is_source, const char *name,
-                                 const char *id)
-{
-    struct worker_use *use;
-
-    for (unsigned i = 0; i < report->use_count; i++) {
-        use = &report->uses[i];
-        if (use->is_source == is_source && strcmp(use->name, name) == 0 &&
-            strcmp(use->id, id) == 0) {
-            return use;
-        }
-    }
-    report->uses = memory_grow(report->uses, report->use_count + 1, sizeof *report->uses);
-    use = &report->uses[report->use_count++];
-    memset(use, 0, sizeof *use);
-    use->is_source = is_source;
-    snprintf(use->name, sizeof use->name, "%s", name);
-    snprintf(use->id, sizeof use->id, "%s", id);
-    return use;
-}
-
 static void report_relay(void *argument, struct relay *relay)
 {
     struct command *command = argument;
@@ -355,9 +336,10 @@ static void report_relay(void *argument, struct relay *relay)
         return;
     }
     command->report->open++;
-    use =
-        use_of(command->report, wire->is_source, wire->is_source ? wire->outbound : wire->inbound,
-               id_of(command->worker, wire->is_source, wire->outbound, wire->inbound, wire->peer));
+    use = use_index_at(
+        command->uses, command->report, wire->is_source,
+        wire->is_source ? wire->outbound : wire->inbound,
+        id_of(command->worker, wire->is_source, wire->outbound, wire->inbound, wire->peer));
     relay_bytes(relay, &sent, &received);
     use->streams++;
     use->sent += sent;
@@ -373,8 +355,8 @@ static void report_totals(struct command *command)
             id_of(command->worker, total->is_source, total->outbound, total->inbound, total->peer);
         bool is_earlier = total->is_source && strcmp(total->id, id) != 0;
         struct worker_use *use =
-            use_of(command->report, total->is_source,
-                   total->is_source ? total->outbound : total->inbound, is_earlier ? "" : id);
+            use_index_at(command->uses, command->report, total->is_source,
+                         total->is_source ? total->outbound : total->inbound, is_earlier ? "" : id);
         use->sent += total->sent;
         use->received += total->received;
     }
@@ -394,10 +376,13 @@ static void make_report(void *argument)
     struct worker *worker = command->worker;
 
     command->report = memory_zalloc(sizeof *command->report);
+    command->uses = memory_zalloc(sizeof *command->uses);
     pool_each_tunnel(worker->pool, report_tunnel, command);
     inbound_each_tunnel(worker->inbound, report_tunnel, command);
     relay_each(&worker->relays, report_relay, command);
     report_totals(command);
+    use_index_clear(command->uses);
+    free(command->uses);
     command->report->opened = worker->relays.opened;
     command->report->refused = worker->relays.refused;
     loop_post(command->reply, answer, command);

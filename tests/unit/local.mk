@@ -137,6 +137,8 @@ unit_tests += tests/unit/test_snapshot
 tests_unit_test_snapshot_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_status
 tests_unit_test_status_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_use_index
+tests_unit_test_use_index_LDADD = $(sidecar_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_view
 tests_unit_test_view_LDADD = $(support_library) $(sidecar_libs) $(CMOCKA_LIBS)
 
