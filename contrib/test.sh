@@ -156,9 +156,7 @@ prepare_page() {
         "$top/contrib/install-dependencies.sh" page || true
         if command -v npm >/dev/null; then run_step page:300; else skip page "there is no npm"; fi
     fi
-    if [[ ! -f $work/source/tests/browser/local.mk ]]; then
-        leave_out browser
-    elif is_skipped page; then
+    if is_skipped page; then
         sed -i '/^page /d' "$work/results"
         skip browser "there is no page to look at"
         leave_out browser
