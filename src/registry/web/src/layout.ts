@@ -22,7 +22,7 @@ export interface Wire {
     toY: number;
 }
 
-const GAP_X = 150;
+const GAP_X = 172; /* the label of a wire is 125 */
 const GAP_X_UPRIGHT = 84;
 const GAP_Y = 30;
 const GAP_PART = 90;
