@@ -1,12 +1,14 @@
 #include "api_client.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "answer.h"
 #include "appnet/base/file.h"
+#include "appnet/base/loop.h"
 #include "appnet/base/memory.h"
 #include "appnet/base/secret.h"
 #include "output.h"
@@ -325,7 +327,8 @@ struct following {
     struct api *api;
     const struct api_stream *stream;
     struct answer refusal;
-    bool ended; /* by us */
+    int64_t begun; /* as loop_now */
+    bool ended;    /* by us */
 };
 
 static size_t on_piece(char *data, size_t one, size_t size, void *argument)
@@ -347,11 +350,16 @@ static size_t on_piece(char *data, size_t one, size_t size, void *argument)
 static int on_progress(void *argument, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
     struct following *following = argument;
+    long status = 0;
 
     (void)a;
     (void)b;
     (void)c;
     (void)d;
+    curl_easy_getinfo(following->api->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 0) {
+        return loop_now() - following->begun > TIMEOUT * 1000000;
+    }
     if (following->stream->tick && following->stream->tick(following->stream->argument) != 0) {
         following->ended = true;
         return 1;
@@ -378,7 +386,7 @@ static int follow_refused(struct following *following, long status, bool *refuse
 
 int api_follow(struct api *api, const struct api_stream *stream, bool *refused, struct error *err)
 {
-    struct following following = {.api = api, .stream = stream};
+    struct following following = {.api = api, .stream = stream, .begun = loop_now()};
     char reason[CURL_ERROR_SIZE] = "";
     char *url;
     struct curl_slist *headers =
@@ -404,6 +412,9 @@ int api_follow(struct api *api, const struct api_stream *stream, bool *refused, 
     curl_easy_getinfo(api->curl, CURLINFO_RESPONSE_CODE, &status);
     curl_slist_free_all(headers);
     free(url);
+    if (rc == CURLE_ABORTED_BY_CALLBACK && !following.ended) {
+        snprintf(reason, sizeof reason, "nothing came within %ld seconds", TIMEOUT);
+    }
     if (rc != CURLE_OK && !following.ended) {
         result = no_answer(api, rc, reason, err);
         *refused = rc == CURLE_PEER_FAILED_VERIFICATION || rc == CURLE_SSL_CACERT_BADFILE;

@@ -50,7 +50,8 @@ struct api_stream {
     const char *path;
     const char *last_id;
     int (*take)(void *argument, const char *data, size_t size);
-    /* Called about once a second and with every piece; -1 ends the stream. May be NULL. */
+    /* Called about once a second and with every piece, when the answer has begun; -1 ends the
+     * stream. May be NULL. */
     int (*tick)(void *argument);
     void *argument;
 };

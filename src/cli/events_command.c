@@ -22,7 +22,8 @@ struct events {
     bool json;
     bool follow;
     struct event_stream *stream;
-    int64_t heard; /* as loop_now */
+    int64_t heard;        /* as loop_now */
+    int64_t silent_since; /* likewise; 0: there is no answer yet */
 };
 
 static void print_text(const char *type, const json_t *data)
@@ -69,7 +70,7 @@ static int on_data(void *argument, const char *data, size_t size)
 {
     struct events *events = argument;
 
-    events->heard = loop_now();
+    events->heard = events->silent_since = loop_now();
     return event_stream_feed(events->stream, data, size);
 }
 
@@ -77,7 +78,10 @@ static int on_tick(void *argument)
 {
     struct events *events = argument;
 
-    return !events->follow && loop_now() - events->heard > SILENCE ? -1 : 0;
+    if (events->silent_since == 0) {
+        events->silent_since = loop_now();
+    }
+    return !events->follow && loop_now() - events->silent_since > SILENCE ? -1 : 0;
 }
 
 /* Once, or again and again: where the last one broke, the next goes on. */
@@ -97,6 +101,7 @@ static int listen_to(struct api *api, struct events *events, struct error *err)
         int64_t begun = loop_now();
         int rc;
         events->heard = begun;
+        events->silent_since = 0;
         event_stream_restart(events->stream);
         rc = api_follow(api, &stream, &refused, err);
         if (ferror(stdout) || refused || !events->follow) {

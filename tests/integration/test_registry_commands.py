@@ -694,6 +694,31 @@ def test_events_shows_what_there_is_and_ends(registry, ask):
     ]
 
 
+def test_events_waits_for_a_registry_that_is_slow(registry, ask):
+    answer = Stream('id: 9-4\nevent: reset\ndata: {"revision":12}\n\n')
+
+    def slowly(_request):
+        time.sleep(1.5)
+        return answer
+
+    registry.answers["GET", "/v1/events"] = slowly
+    done = ask("events")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[1] == "reset"
+    answer = problem(401, "unauthenticated", "who are you?")
+    _check_refused(ask("events"), "who are you?")
+
+
+def test_events_of_a_registry_that_does_not_answer(registry, ask):
+    end = threading.Event()
+    registry.answers["GET", "/v1/events"] = lambda _: end.wait(60)
+    begin = time.monotonic()
+    done = ask("events", timeout=50)
+    assert time.monotonic() - begin > 20
+    end.set()
+    _check_refused(done, f"the registry at {registry.url} does not answer: ")
+
+
 def test_events_in_json_go_on_from_an_id(registry, ask):
     registry.answers["GET", "/v1/events"] = lambda _: Stream(
         _event("instance-removed", "9-5", {"name": "shop"})
