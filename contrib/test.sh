@@ -14,8 +14,8 @@ trixie=${APPNET_TRIXIE_ROOT:-/var/tmp/appnet-trixie}
 
 # Two lanes run side by side, the steps of a lane one after the other. The numbers are their limits
 # in seconds.
-lane_1=(native:1200 browser:900 quickstart:300 clang:600 valgrind:600 trixie:1800)
-lane_2=(asan:1500 tsan:1800 distcheck:600)
+lane_1=(native:1800 browser:900 quickstart:300 clang:600 valgrind:600 trixie:2400)
+lane_2=(asan:2400 tsan:2700 distcheck:600)
 
 unit() { make --no-print-directory -C "$1" check VERBOSE=1; }
 
