@@ -248,7 +248,8 @@ void api_events(struct api *api, struct reply *reply, const struct api_call *cal
     struct http_exchange *exchange = reply_release(reply);
     const char *session = call->authorization ? NULL : call->session;
 
-    if (exchange && !events_listen(api->core->events, exchange, call->last_event_id, session)) {
+    if (exchange && !events_listen(api->core->events, exchange, call->last_event_id, session,
+                                   api_query_true(call, "traffic"))) {
         reply_problem(reply_new(exchange), 503, "too-many-listeners",
                       "as many listen to events as the registry takes", "try again later");
     }

@@ -144,6 +144,22 @@ static void tell_sources(struct core *core, const char *instance)
     }
 }
 
+/* Nothing else says how much flows: a connection's state is the same whether it is used or not. */
+static void tell_of_traffic(struct core *core, const struct replica *replica)
+{
+    if (!events_are_of_traffic(core->events)) {
+        return;
+    }
+    for (unsigned i = 0; i < replica->report_count; i++) {
+        const struct replica_report *report = &replica->reports[i];
+        const struct model_connection *connection =
+            report->moved ? mesh_connection(core->mesh, report->id) : NULL;
+        if (connection && strcmp(connection->source, replica->instance) == 0) {
+            events_tell_traffic(core->events, forms_traffic(&core->forms, connection));
+        }
+    }
+}
+
 void api_report(struct api *api, struct reply *reply, const struct api_call *call)
 {
     struct core *core = api->core;
@@ -170,6 +186,7 @@ void api_report(struct api *api, struct reply *reply, const struct api_call *cal
         tell_sources(core, replica->instance);
     }
     standings_look_at(core->standings, replica->instance);
+    tell_of_traffic(core, replica);
     reply_json(reply, 200, json_pack("{s:I}", "revision", (json_int_t)core->revision));
     json_decref(report);
 }

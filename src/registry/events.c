@@ -20,6 +20,7 @@ struct listener {
     struct events *events;
     struct http_exchange *exchange;
     char *pass; /* NULL: none is needed */
+    bool traffic;
 };
 
 struct events {
@@ -34,6 +35,7 @@ struct events {
     void *argument;
     LIST_HEAD(, listener) listeners;
     unsigned listener_count;
+    unsigned traffic_count; /* of them, those that asked for traffic */
 };
 
 static void on_gone(void *argument)
@@ -42,6 +44,7 @@ static void on_gone(void *argument)
 
     LIST_REMOVE(listener, link);
     listener->events->listener_count--;
+    listener->events->traffic_count -= listener->traffic;
     if (listener->pass) {
         secret_wipe(listener->pass, strlen(listener->pass));
         free(listener->pass);
@@ -148,6 +151,30 @@ void events_publish(struct events *events, const char *name, json_t *data)
     tell_all(events, text);
 }
 
+bool events_are_of_traffic(const struct events *events)
+{
+    return events->traffic_count > 0;
+}
+
+/* Without an id, so that whoever resumes does so after the last of those that are kept. */
+void events_tell_traffic(struct events *events, json_t *data)
+{
+    char *body = json_dumps(data, JSON_COMPACT);
+    char *text = memory_printf("event: traffic\ndata: %s\n\n", body);
+    struct listener *listener;
+    struct listener *next;
+
+    for (listener = LIST_FIRST(&events->listeners); listener; listener = next) {
+        next = LIST_NEXT(listener, link);
+        if (listener->traffic) {
+            tell(listener, text);
+        }
+    }
+    free(text);
+    free(body);
+    json_decref(data);
+}
+
 static void tell_to_begin_anew(const struct events *events, const struct listener *listener)
 {
     json_t *data = json_pack("{s:I}", "revision", (json_int_t)*events->revision);
@@ -191,7 +218,7 @@ void events_check(struct events *events)
 }
 
 bool events_listen(struct events *events, struct http_exchange *exchange, const char *last_id,
-                   const char *pass)
+                   const char *pass, bool traffic)
 {
     struct listener *listener;
     uint64_t number;
@@ -203,8 +230,10 @@ bool events_listen(struct events *events, struct http_exchange *exchange, const 
     listener->events = events;
     listener->exchange = exchange;
     listener->pass = pass ? memory_strdup(pass) : NULL;
+    listener->traffic = traffic;
     LIST_INSERT_HEAD(&events->listeners, listener, link);
     events->listener_count++;
+    events->traffic_count += traffic;
     http_exchange_on_closed(exchange, on_gone, listener);
     if (!resumes(events, last_id, &number)) {
         http_exchange_begin(exchange, 200, "text/event-stream");

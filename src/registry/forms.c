@@ -118,33 +118,59 @@ json_t *forms_instance(const struct forms *forms, const struct model_instance *i
     return form;
 }
 
-/* What the source's replicas say of it, and their sums. */
-static void add_reports(const struct forms *forms, const struct model_connection *connection,
+/* What a live replica of the source says of it; NULL: nothing, or it is not live. */
+static const struct replica_report *report_of(const struct replica *replica,
+                                              const struct model_connection *connection)
+{
+    return replica->live ? replica_report_of(replica, connection->id) : NULL;
+}
+
+/* The sums of what the source's replicas count. */
+static void add_traffic(const struct forms *forms, const struct model_connection *connection,
                         json_t *form)
 {
     const struct replica *at = NULL;
-    json_t *replicas = json_array();
     int64_t streams = 0;
     int64_t sent = 0;
     int64_t received = 0;
 
     while ((at = presence_next(forms->presence, connection->source, at))) {
-        const struct replica_report *report = replica_report_of(at, connection->id);
-        if (!at->live || !report) {
-            continue;
+        const struct replica_report *report = report_of(at, connection);
+        if (report) {
+            streams += report->streams;
+            sent += report->sent;
+            received += report->received;
         }
-        streams += report->streams;
-        sent += report->sent;
-        received += report->received;
-        json_array_append_new(replicas, json_pack("{s:s, s:s, s:o, s:o}", "replica", at->id,
-                                                  "status", state_status_text(report->status),
-                                                  "reason", text_or_null(report->reason), "detail",
-                                                  text_or_null(report->detail)));
     }
     json_object_set_new(form, "streams", json_integer(streams));
     json_object_set_new(form, "sent", json_integer(sent));
     json_object_set_new(form, "received", json_integer(received));
+}
+
+static void add_reports(const struct forms *forms, const struct model_connection *connection,
+                        json_t *form)
+{
+    const struct replica *at = NULL;
+    json_t *replicas = json_array();
+
+    while ((at = presence_next(forms->presence, connection->source, at))) {
+        const struct replica_report *report = report_of(at, connection);
+        if (report) {
+            json_array_append_new(replicas, json_pack("{s:s, s:s, s:o, s:o}", "replica", at->id,
+                                                      "status", state_status_text(report->status),
+                                                      "reason", text_or_null(report->reason),
+                                                      "detail", text_or_null(report->detail)));
+        }
+    }
     json_object_set_new(form, "replicas", replicas);
+}
+
+json_t *forms_traffic(const struct forms *forms, const struct model_connection *connection)
+{
+    json_t *form = json_pack("{s:s}", "id", connection->id);
+
+    add_traffic(forms, connection, form);
+    return form;
 }
 
 json_t *forms_connection(const struct forms *forms, const struct model_connection *connection)
@@ -164,6 +190,7 @@ json_t *forms_connection(const struct forms *forms, const struct model_connectio
         state_status_text(standing->status), "reason", text_or_null(standing->reason), "detail",
         text_or_null(standing->detail.text), "created_at", moment(connection->created_at));
 
+    add_traffic(forms, connection, form);
     add_reports(forms, connection, form);
     return form;
 }

@@ -315,6 +315,20 @@ static int read_address(const json_t *value, char *out, struct error *err)
     return 0;
 }
 
+static void note_movement(const struct replica *replica, struct replica_report *reports,
+                          unsigned count)
+{
+    static const struct replica_report nothing;
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct replica_report *before = replica_report_of(replica, reports[i].id);
+        before = before ? before : &nothing;
+        reports[i].moved = reports[i].streams != before->streams ||
+                           reports[i].sent != before->sent ||
+                           reports[i].received != before->received;
+    }
+}
+
 int presence_report(struct presence *presence, struct replica *replica, const json_t *report,
                     bool *address_changed, struct error *err)
 {
@@ -328,6 +342,7 @@ int presence_report(struct presence *presence, struct replica *replica, const js
         read_reports(json_object_get(report, "connections"), &reports, &count, err) != 0) {
         return -1;
     }
+    note_movement(replica, reports, count);
     *address_changed = strcmp(address, replica->address) != 0;
     memcpy(replica->address, address, sizeof replica->address);
     free(replica->reports);

@@ -8,6 +8,8 @@ import pytest
 
 from support.environment import SANITIZED
 from support.registry import ask, descriptor
+from support.servers import Echo
+from support.sockets import connect, read_exactly
 from support.wait import eventually
 
 
@@ -55,6 +57,35 @@ def test_a_descriptor_that_changes_what_is_connected_is_told_with_the_connection
     assert events.wait_for("connection", lambda data: data["outbound_required"])
     registry.apply("mysql", {"sql": 3307}, status=200)
     assert events.wait_for("connection", lambda data: data["port"] == 3307)
+
+
+def test_traffic_is_told_to_who_asks_for_it(lab):
+    fleet = lab.fleet()
+    echo = lab.add(Echo(lab.port()))
+    port = lab.port()
+    fleet.replica("mysql", inbounds={"sql": echo.address})
+    fleet.replica("shop", outbounds={"db": port})
+    connection = fleet.connect("shop", "db", "mysql", "sql")
+    silent = fleet.registry.events()
+    events = fleet.registry.events(path="/v1/events?traffic=true")
+    last_id = events.next().id
+    with connect(port) as application:
+        application.sendall(bytes(5000))
+        read_exactly(application, 5000)
+        told = events.wait_for("traffic", lambda data: data["sent"] == data["received"] == 5000)
+        assert told.data == {"id": connection, "streams": 1, "sent": 5000, "received": 5000}
+        assert told.id is None
+        shown = fleet.registry.connection(connection)
+        assert told.data.items() <= shown.items()
+        application.sendall(bytes(1000))
+        read_exactly(application, 1000)
+        events.wait_for("traffic", lambda data: data["sent"] == 6000)
+    events.wait_for("traffic", lambda data: data["streams"] == 0)
+
+    # It is not kept, and nobody else has heard of it.
+    fleet.remove(connection)
+    assert fleet.registry.events(last_id).next().name == "connection"
+    assert [silent.next().name, silent.next().name] == ["reset", "connection"]
 
 
 def test_what_is_told_is_what_is_shown(registry):

@@ -161,13 +161,13 @@ class Registry(Daemon):
     def delete(self, path, **options):
         return self.call("DELETE", path, **options)
 
-    def events(self, last_id=None, role="viewer"):
+    def events(self, last_id=None, role="viewer", path="/v1/events"):
         """The stream of events; ended with the test."""
         headers = {"Authorization": f"Bearer {self.token(role)}"}
         if last_id is not None:
             headers["Last-Event-ID"] = last_id
         connection = self.plain.connect()
-        connection.request("GET", "/v1/events", headers=headers)
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         assert answer.status == 200, answer.read()
         return self._lab.add(Events(connection, answer))

@@ -84,7 +84,7 @@ static struct listener *listen_from(struct bench *bench, const char *last_id)
     struct listener *listener = &bench->listeners[bench->count++];
 
     listener->exchange.door = &door;
-    assert_true(events_listen(bench->events, &listener->exchange, last_id));
+    assert_true(events_listen(bench->events, &listener->exchange, last_id, NULL, false));
     return listener;
 }
 
@@ -163,7 +163,7 @@ static void large_ones_are_kept_by_size(void **state)
         id_before(all, back, id);
         bench->listeners[7] = (struct listener){.exchange = {.door = &door}};
         late = &bench->listeners[7];
-        assert_true(events_listen(bench->events, &late->exchange, id));
+        assert_true(events_listen(bench->events, &late->exchange, id, NULL, false));
         assert_true(late->size < HTTP_BACKLOG_MAX);
         exchange_tell_closed(&late->exchange);
     }

@@ -25,12 +25,18 @@ void events_free(struct events *events); /* ends all listeners */
  * "instance", "instance-removed". */
 void events_publish(struct events *events, const char *name, json_t *data);
 
+/* Tells those who want to hear of traffic, "traffic"; takes `data` over. It is not kept: what comes
+ * next makes up for what was missed. */
+void events_tell_traffic(struct events *events, json_t *data);
+bool events_are_of_traffic(const struct events *events); /* whether anybody does */
+
 /* Begins to answer `exchange` with events: with those after `last_id` (Last-Event-ID), or, when it
  * is NULL, or too old, or of another start of the registry, with "reset": read the lists anew.
  * False, and the exchange is untouched: there are EVENTS_LISTENERS_MAX already. `pass` is what this
- * listener came in by if that may end before it does (NULL: it does not). */
+ * listener came in by if that may end before it does (NULL: it does not). `traffic`: it wants to be
+ * told of that, too. */
 bool events_listen(struct events *events, struct http_exchange *exchange, const char *last_id,
-                   const char *pass);
+                   const char *pass, bool traffic);
 
 /* Says from now on which passes are good. */
 void events_guard(struct events *events, bool (*is_good)(void *argument, const char *pass),

@@ -16,6 +16,8 @@ struct forms {
 
 json_t *forms_instance(const struct forms *forms, const struct model_instance *instance);
 json_t *forms_connection(const struct forms *forms, const struct model_connection *connection);
+/* Of it, what changes as it is used: {"id","streams","sent","received"}. */
+json_t *forms_traffic(const struct forms *forms, const struct model_connection *connection);
 json_t *forms_token(const struct model_token *token);
 
 /* {"instances":[...],"revision":N} and so on. */

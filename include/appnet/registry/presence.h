@@ -28,6 +28,7 @@ struct replica_report {
     const char *reason;       /* a constant of state.h; NULL unless FAILED */
     char detail[ERROR_TEXT_SIZE];
     int64_t streams, sent, received;
+    bool moved; /* one of the three, since the report before */
 };
 
 struct replica {

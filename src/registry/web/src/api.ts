@@ -44,6 +44,14 @@ export interface Instance {
     outbounds: Outbound[];
 }
 
+/** What changes of a connection as it is used. */
+export interface Traffic {
+    id: string;
+    streams: number;
+    sent: number;
+    received: number;
+}
+
 export interface Connection {
     id: string;
     source_instance: string;

@@ -34,7 +34,7 @@ export class Follower {
     start(): void {
         this.stop();
         const turn = this.turn;
-        const source = (this.source = new EventSource("/v1/events"));
+        const source = (this.source = new EventSource("/v1/events?traffic=true"));
         const on = (name: string, act: (data: never) => void): void => {
             source.addEventListener(name, (event) => {
                 this.listenToSilence();
@@ -56,6 +56,7 @@ export class Follower {
         source.onerror = () => this.lose();
         source.addEventListener("reset", () => void this.readLists(turn));
         on("connection", (data: api.Connection) => this.model.putConnection(data, Date.now()));
+        on("traffic", (data: api.Traffic) => this.model.putTraffic(data, Date.now()));
         on("connection-removed", (data: { id: string }) => this.model.removeConnection(data.id));
         on("instance", (data: api.Instance) => this.model.putInstance(data));
         on("instance-removed", (data: { name: string }) => this.model.removeInstance(data.name));

@@ -1,7 +1,7 @@
 /* What the page knows: the registry's instances and connections, who looks at them, and whether that is still
    true. It changes only by what the registry has said. Views look at it again when they are told to. */
 
-import type { Connection, Instance, Role, Session } from "./api";
+import type { Connection, Instance, Role, Session, Traffic } from "./api";
 import { History, type Rate } from "./rates";
 
 /** What has changed: `all` after the lists were read anew, `traffic` if only counters moved. */
@@ -117,6 +117,14 @@ export class Model {
         this.changedConnections.add(connection.id);
         this.shape ||= !old || !sameButCounters(old, connection);
         this.plan();
+    }
+
+    /** The counters of a connection that is in use. */
+    putTraffic({ id, streams, sent, received }: Traffic, now: number): void {
+        const connection = this.connections.get(id);
+        if (connection) {
+            this.putConnection({ ...connection, streams, sent, received }, now);
+        }
     }
 
     removeConnection(id: string): void {
