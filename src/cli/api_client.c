@@ -16,6 +16,7 @@
 
 #define CONNECT_TIMEOUT 10L /* seconds */
 #define TIMEOUT 30L
+#define SILENCE 45L /* of a stream; a registry says something every 15 seconds */
 #define TOKEN_MAX 4096
 
 struct api {
@@ -327,7 +328,8 @@ struct following {
     struct api *api;
     const struct api_stream *stream;
     struct answer refusal;
-    int64_t begun; /* as loop_now */
+    int64_t heard; /* as loop_now */
+    long patience; /* seconds without a word */
     bool ended;    /* by us */
 };
 
@@ -336,6 +338,7 @@ static size_t on_piece(char *data, size_t one, size_t size, void *argument)
     struct following *following = argument;
     long status = 0;
 
+    following->heard = loop_now();
     curl_easy_getinfo(following->api->curl, CURLINFO_RESPONSE_CODE, &status);
     if (status != 200) {
         return answer_take(data, one, size, &following->refusal);
@@ -357,10 +360,12 @@ static int on_progress(void *argument, curl_off_t a, curl_off_t b, curl_off_t c,
     (void)c;
     (void)d;
     curl_easy_getinfo(following->api->curl, CURLINFO_RESPONSE_CODE, &status);
-    if (status == 0) {
-        return loop_now() - following->begun > TIMEOUT * 1000000;
+    following->patience = status == 0 ? TIMEOUT : SILENCE;
+    if (loop_now() - following->heard > following->patience * 1000000) {
+        return 1;
     }
-    if (following->stream->tick && following->stream->tick(following->stream->argument) != 0) {
+    if (status != 0 && following->stream->tick &&
+        following->stream->tick(following->stream->argument) != 0) {
         following->ended = true;
         return 1;
     }
@@ -386,7 +391,7 @@ static int follow_refused(struct following *following, long status, bool *refuse
 
 int api_follow(struct api *api, const struct api_stream *stream, bool *refused, struct error *err)
 {
-    struct following following = {.api = api, .stream = stream, .begun = loop_now()};
+    struct following following = {.api = api, .stream = stream, .heard = loop_now()};
     char reason[CURL_ERROR_SIZE] = "";
     char *url;
     struct curl_slist *headers =
@@ -413,7 +418,7 @@ int api_follow(struct api *api, const struct api_stream *stream, bool *refused, 
     curl_slist_free_all(headers);
     free(url);
     if (rc == CURLE_ABORTED_BY_CALLBACK && !following.ended) {
-        snprintf(reason, sizeof reason, "nothing came within %ld seconds", TIMEOUT);
+        snprintf(reason, sizeof reason, "nothing came within %ld seconds", following.patience);
     }
     if (rc != CURLE_OK && !following.ended) {
         result = no_answer(api, rc, reason, err);

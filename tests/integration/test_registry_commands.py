@@ -756,6 +756,24 @@ def test_events_are_followed_over_restarts(registry, lab):
     end.set()
 
 
+@pytest.mark.limit(180)
+def test_events_that_fall_silent_are_asked_for_anew(registry, lab):
+    """A registry says something every 15 seconds; one that does not is not there any more."""
+    end = threading.Event()
+    registry.answers["GET", "/v1/events"] = [
+        lambda _: Stream(_RESET, hold=end),
+        lambda _: Stream(_event("instance", "9-2", {"name": "b"}), hold=end),
+    ]
+    following = lab.add(
+        Command(lab.folder, "events", "--follow", environment={"APPNET_REGISTRY": registry.url})
+    )
+    begin = time.monotonic()
+    eventually(lambda: "  b\n" in following.text(), following.text, timeout=55)
+    assert time.monotonic() - begin > 30
+    assert "does not answer: nothing came within 45 seconds; trying again\n" in following.text()
+    end.set()
+
+
 def test_events_ends_when_it_is_refused(registry, ask):
     registry.answers["GET", "/v1/events"] = problem(401, "unauthenticated", "who are you?")
     for arguments in (["events"], ["events", "--follow"]):
