@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "appnet/base/memory.h"
+#include "target.h"
 
 /* A piece of the head. */
 struct piece {
@@ -46,51 +46,29 @@ static struct piece trimmed(struct piece piece)
     return piece;
 }
 
-static bool is_path(struct piece target)
-{
-    for (size_t i = 0; i < target.length; i++) {
-        unsigned char c = (unsigned char)target.at[i];
-        if (c <= ' ' || c >= 0x7f || c == '#') {
-            return false;
-        }
-    }
-    return target.length > 0 && target.at[0] == '/';
-}
-
 /* The absolute form, which a client that talks to a proxy uses, says more than is asked for. */
 static struct piece without_origin(struct piece target)
 {
     static const char scheme[] = "http://";
     size_t length = strlen(scheme);
-    const char *path;
 
     if (target.length <= length || strncasecmp(target.at, scheme, length) != 0) {
         return target;
     }
-    path = memchr(target.at + length, '/', target.length - length);
-    if (!path) {
-        return (struct piece){"/", 1};
+    target.at += length;
+    target.length -= length;
+    while (target.length > 0 && !strchr("/?#", target.at[0])) {
+        target.at++;
+        target.length--;
     }
-    return (struct piece){path, target.length - (size_t)(path - target.at)};
+    return target.length > 0 ? target : (struct piece){"/", 1};
 }
 
 static bool set_target(struct http1_head *out, struct piece target)
 {
-    char *mark;
-
     target = without_origin(target);
-    if (!is_path(target)) {
-        return false;
-    }
-    out->path = memory_zalloc(target.length + 1);
-    memcpy(out->path, target.at, target.length);
-    mark = strchr(out->path, '?');
-    out->query = "";
-    if (mark) {
-        *mark = '\0';
-        out->query = mark + 1;
-    }
-    return true;
+    out->path = target_parse(target.at, target.length, &out->query);
+    return out->path != NULL;
 }
 
 static bool set_method(struct http1_head *out, struct piece method)
@@ -236,7 +214,7 @@ unsigned http1_head_parse(const char *data, size_t size, struct http1_head *out,
     struct piece line;
     unsigned status;
 
-    *out = (struct http1_head){.query = ""};
+    *out = (struct http1_head){0};
     *why = "the request has no first line";
     if (!take_until(&rest, "\r\n", &line)) {
         return 400;

@@ -15,8 +15,8 @@
 struct http1_head {
     char method[METHOD_SIZE]; /* HEAD is shown as GET */
     bool is_head;
-    char *path;        /* begins with a slash */
-    const char *query; /* behind it in the same memory; empty if there is none */
+    char *path;  /* begins with a slash */
+    char *query; /* behind it in the same memory; empty if there is none */
     struct fields fields;
     bool old;     /* HTTP/1.0 */
     bool close;   /* the connection ends with it */

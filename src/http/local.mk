@@ -11,5 +11,6 @@ src_http_libhttp_a_SOURCES = \
 	include/appnet/http/http1_door.h src/http/http1_door.c \
 	include/appnet/http/http2_door.h src/http/http2_door.c \
 	include/appnet/http/http_client.h src/http/http_client.c \
-	src/http/problem.h src/http/problem.c
+	src/http/problem.h src/http/problem.c \
+	src/http/target.h src/http/target.c
 http_libs = src/http/libhttp.a $(tunnel_libs)

@@ -113,6 +113,8 @@ unit_tests += tests/unit/test_http1_door
 tests_unit_test_http1_door_LDADD = $(support_library) $(http_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_http_client
 tests_unit_test_http_client_LDADD = $(support_library) $(http_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_target
+tests_unit_test_target_LDADD = $(http_libs) $(CMOCKA_LIBS)
 
 # sidecar
 unit_tests += tests/unit/test_board

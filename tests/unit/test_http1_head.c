@@ -72,6 +72,9 @@ static void knows_the_forms_of_a_target(void **state)
     assert_string_equal(head.path, "/");
     assert_string_equal(head.query, "");
     http1_head_clear(&head);
+    /* no path begins in a query */
+    assert_refused("GET http://a?b=/c HTTP/1.1\r\nHost: x\r\n\r\n", 400);
+    assert_refused("GET http://a#/c HTTP/1.1\r\nHost: x\r\n\r\n", 400);
     assert_refused("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 400);
     assert_refused("CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n", 400);
     assert_refused("GET  HTTP/1.1\r\nHost: x\r\n\r\n", 400);
