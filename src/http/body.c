@@ -7,7 +7,8 @@
 
 #define SMALLEST 1024
 
-enum body_result body_add(struct body *body, size_t *allowance, const void *data, size_t size)
+enum body_result body_add(struct body *body, struct allowance *allowance, const void *data,
+                          size_t size)
 {
     size_t room = body->room > 0 ? body->room : SMALLEST;
 
@@ -18,12 +19,12 @@ enum body_result body_add(struct body *body, size_t *allowance, const void *data
         room *= 2;
     }
     if (room > body->room) {
-        char *bytes =
-            *allowance + (room - body->room) > HTTP_BODIES_MAX ? NULL : realloc(body->bytes, room);
+        size_t more = room - body->room;
+        char *bytes = more > allowance->most - allowance->used ? NULL : realloc(body->bytes, room);
         if (!bytes) {
             return BODY_NO_ROOM;
         }
-        *allowance += room - body->room;
+        allowance->used += more;
         body->bytes = bytes;
         body->room = room;
     }
@@ -35,16 +36,9 @@ enum body_result body_add(struct body *body, size_t *allowance, const void *data
     return BODY_ADDED;
 }
 
-char *body_release(struct body *body, size_t *allowance)
+void body_clear(struct body *body, struct allowance *allowance)
 {
-    char *bytes = body->bytes;
-
-    *allowance -= body->room;
+    allowance->used -= body->room;
+    free(body->bytes);
     *body = (struct body){0};
-    return bytes;
-}
-
-void body_clear(struct body *body, size_t *allowance)
-{
-    free(body_release(body, allowance));
 }

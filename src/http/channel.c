@@ -306,6 +306,11 @@ void channel_flush(struct channel *channel)
     event_active(channel->flush, EV_TIMEOUT, 0);
 }
 
+bool channel_is_blocked(const struct channel *channel)
+{
+    return channel->blocked;
+}
+
 void channel_close(struct channel *channel, const char *reason)
 {
     fail(channel, reason);

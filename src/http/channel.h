@@ -3,6 +3,8 @@
 #ifndef APPNET_HTTP_CHANNEL_H
 #define APPNET_HTTP_CHANNEL_H
 
+#include <stdbool.h>
+
 #include <nghttp2/nghttp2.h>
 
 #include "appnet/base/error.h"
@@ -29,6 +31,9 @@ const struct established *channel_established(const struct channel *channel);
 
 /* Something was submitted: it goes out in this turn of the loop. */
 void channel_flush(struct channel *channel);
+
+/* Is the socket full, so that nothing can be said? */
+bool channel_is_blocked(const struct channel *channel);
 
 /* Ends it from the next turn of the loop on; `reason` is a constant. */
 void channel_close(struct channel *channel, const char *reason);

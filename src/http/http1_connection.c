@@ -11,7 +11,6 @@
 
 #include "appnet/base/memory.h"
 #include "appnet/base/socket.h"
-#include "body.h"
 #include "chunks.h"
 #include "door.h"
 #include "http1_head.h"
@@ -47,7 +46,6 @@ struct http1_connection {
     struct chunks chunks;
     struct body body;
     struct fields answer;         /* what the handler says in front of its answer */
-    char *body_text;              /* what the handler sees */
     uint64_t taken, taken_before; /* bytes of answers; and when the timer was set */
     size_t lingered;
     bool ended;   /* the client says no more */
@@ -112,8 +110,6 @@ static void forget_request(struct http1_connection *connection)
     body_clear(&connection->body, &connection->room->bodies);
     http1_head_clear(&connection->head);
     fields_clear(&connection->answer);
-    free(connection->body_text);
-    connection->body_text = NULL;
     connection->searched = 0;
     connection->chunks = (struct chunks){0};
 }
@@ -187,6 +183,13 @@ static void write_head(struct http1_connection *connection, unsigned status, con
     evbuffer_add_printf(out, connection->last ? "Connection: close\r\n\r\n" : "\r\n");
 }
 
+/* The answer is whole, and nobody looks at the request any more. */
+static void conclude(struct http1_connection *connection)
+{
+    body_clear(&connection->body, &connection->room->bodies);
+    change_state(connection, WRITING);
+}
+
 static void answer(struct http_exchange *exchange, unsigned status, const char *type,
                    const void *body, size_t size)
 {
@@ -200,7 +203,7 @@ static void answer(struct http_exchange *exchange, unsigned status, const char *
     if (size > 0 && !connection->head.is_head && status != 204) {
         evbuffer_add(output_of(connection), body, size);
     }
-    change_state(connection, WRITING);
+    conclude(connection);
 }
 
 static void next_turn(struct http1_connection *connection)
@@ -258,7 +261,7 @@ static void finish(struct http_exchange *exchange)
         evbuffer_add(output_of(connection), "0\r\n\r\n", 5);
     }
     connection->is_over = false;
-    change_state(connection, WRITING);
+    conclude(connection);
     next_turn(connection); /* all may be sent already */
 }
 
@@ -272,7 +275,6 @@ static void refuse(struct http1_connection *connection, const struct problem *pr
     size_t length = problem_format(text, problem);
 
     problem_log(&connection->room->log_limit, connection->address, problem);
-    body_clear(&connection->body, &connection->room->bodies);
     connection->last = true;
     answer(&connection->exchange, problem->status, PROBLEM_TYPE, text, length);
 }
@@ -282,16 +284,15 @@ static void refuse(struct http1_connection *connection, const struct problem *pr
 static void serve(struct http1_connection *connection)
 {
     const struct http_handler *handler = &connection->room->handler;
-    size_t size = connection->body.size;
+    const struct body *body = &connection->body;
 
-    connection->body_text = body_release(&connection->body, &connection->room->bodies);
     connection->exchange = (struct http_exchange){
         .door = &functions,
         .request = {.method = connection->head.method,
                     .path = connection->head.path,
                     .query = connection->head.query,
-                    .body = connection->body_text ? connection->body_text : "",
-                    .body_size = size,
+                    .body = body->bytes ? body->bytes : "",
+                    .body_size = body->size,
                     .client = connection->address},
     };
     change_state(connection, SERVING);
@@ -454,6 +455,18 @@ static void proceed(struct http1_connection *connection)
 
 /* ---- events ---- */
 
+/* Of one that has been refused. */
+static void discard(struct http1_connection *connection)
+{
+    struct evbuffer *input = bufferevent_get_input(connection->stream);
+
+    connection->lingered += evbuffer_get_length(input);
+    evbuffer_drain(input, evbuffer_get_length(input));
+    if (connection->lingered > LINGER_BYTES) {
+        http1_connection_end(connection);
+    }
+}
+
 /* Called when the answer is sent. */
 static void go_on(struct http1_connection *connection)
 {
@@ -464,6 +477,8 @@ static void go_on(struct http1_connection *connection)
         change_state(connection, LINGERING);
         if (connection->ended) {
             http1_connection_end(connection);
+        } else {
+            discard(connection); /* what was read ahead; with that in its place, no more is read */
         }
         return;
     }
@@ -471,17 +486,6 @@ static void go_on(struct http1_connection *connection)
     change_state(connection, IDLE);
     proceed(connection);
     if (connection->ended && connection->state < SERVING) {
-        http1_connection_end(connection);
-    }
-}
-
-static void discard(struct http1_connection *connection)
-{
-    struct evbuffer *input = bufferevent_get_input(connection->stream);
-
-    connection->lingered += evbuffer_get_length(input);
-    evbuffer_drain(input, evbuffer_get_length(input));
-    if (connection->lingered > LINGER_BYTES) {
         http1_connection_end(connection);
     }
 }

@@ -7,6 +7,7 @@
 
 #include "appnet/base/rate_limit.h"
 #include "appnet/http/exchange.h"
+#include "body.h"
 
 struct event_base;
 struct http1_connection;
@@ -19,7 +20,7 @@ struct http1_room {
     struct http_handler handler;
     struct http1_list idle, busy; /* the longest in its state first */
     unsigned count;               /* of both */
-    size_t bodies;                /* memory of those that are coming in */
+    struct allowance bodies;      /* of requests that are not answered yet */
     struct rate_limit log_limit;
     /* One is idle now, or busy, or gone. */
     void (*changed)(struct http1_room *room);

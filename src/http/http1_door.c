@@ -48,6 +48,7 @@ struct http1_door *http1_door_new(struct event_base *base, int fd,
     door->room.base = base;
     door->room.handler = *handler;
     door->room.changed = on_changed;
+    door->room.bodies.most = HTTP_BODIES_MAX;
     door->room.log_limit = (struct rate_limit)PROBLEM_LOG_LIMIT;
     TAILQ_INIT(&door->room.idle);
     TAILQ_INIT(&door->room.busy);

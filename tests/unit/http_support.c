@@ -170,6 +170,27 @@ static void hold(struct support_service *service, struct http_exchange *exchange
     http_exchange_on_closed(exchange, on_held_closed, work);
 }
 
+/* Those that are left hear of it. */
+static void on_gossip_closed(void *argument)
+{
+    struct work *work = argument;
+    struct support_service *service = work->service;
+
+    on_held_closed(work);
+    for (unsigned i = 0; i < service->held_count; i++) {
+        if (service->held[i]) {
+            http_exchange_write(service->held[i]->exchange, "gone\n", 5);
+        }
+    }
+}
+
+static void gossip(struct support_service *service, struct http_exchange *exchange)
+{
+    hold(service, exchange);
+    http_exchange_on_closed(exchange, on_gossip_closed, service->held[service->held_count - 1]);
+    http_exchange_begin(exchange, 200, "text/plain");
+}
+
 static void burst(struct support_service *service, struct http_exchange *exchange, size_t count)
 {
     char *text = pattern_text(count);
@@ -208,6 +229,8 @@ static void serve(void *argument, struct http_exchange *exchange)
     } else if (strcmp(request->path, "/flood") == 0) {
         http_exchange_begin(exchange, 200, "text/plain");
         work_new(service, exchange, step_flood, 1);
+    } else if (strcmp(request->path, "/gossip") == 0) {
+        gossip(service, exchange);
     } else if (strcmp(request->path, "/burst") == 0) {
         burst(service, exchange, number);
     } else {

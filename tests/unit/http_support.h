@@ -21,6 +21,7 @@
  *  /lines?N    begins, writes N lines "0\n", "1\n", each from a turn of its own, and ends
  *  /endless    begins, writes a line every 10 ms, never ends
  *  /flood      begins, writes 64 KiB a turn until it is told that there is nobody, never ends
+ *  /gossip     begins; when one of them is closed, writes a line to all others; never ends
  *  /burst?N    begins and writes N bytes at once, never ends
  */
 struct work;

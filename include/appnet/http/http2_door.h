@@ -1,5 +1,7 @@
 /* HTTP/2 over TLS (RFC 9113), for clients anywhere: sidecars, who show their certificates, and
- * people, who need none. */
+ * strangers, such as people, who need none. Strangers do not keep sidecars out: of the memory for
+ * bodies, half is for each; at HTTP_CONNECTIONS_MAX an idle stranger gives way to anybody, and to a
+ * sidecar one who is busy, too. */
 #ifndef APPNET_HTTP_HTTP2_DOOR_H
 #define APPNET_HTTP_HTTP2_DOOR_H
 
@@ -9,7 +11,6 @@
 #include "appnet/tunnel/handshaker.h"
 
 #define HTTP2_STREAMS_MAX 64 /* at once on one connection */
-#define HTTP2_IDLE_SECONDS 60
 
 struct http2_door;
 
@@ -19,7 +20,7 @@ struct http2_door *http2_door_new(struct loop *loop, struct handshaker *handshak
                                   const struct http_handler *handler, struct error *err);
 
 /* Those that are under way hear that they are closed. Frees the handshaker, too: sockets may be on
- * their way from its threads. */
+ * their way from its threads. Not from within a handler. */
 void http2_door_free(struct http2_door *door);
 
 #endif
