@@ -83,6 +83,8 @@ unit_tests += tests/unit/test_keys
 tests_unit_test_keys_LDADD = $(tls_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_record
 tests_unit_test_record_LDADD = $(support_library) $(tls_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_tls_expected
+tests_unit_test_tls_expected_LDADD = $(support_library) $(tls_libs) $(CMOCKA_LIBS)
 
 # tunnel
 unit_tests += tests/unit/test_blocks
