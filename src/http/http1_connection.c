@@ -57,14 +57,18 @@ struct http1_connection {
 
 /* ---- connections ---- */
 
-static bool is_at_rest(enum state state)
-{
-    return state == IDLE || state == LINGERING;
-}
-
 static struct http1_list *list_of(struct http1_connection *connection)
 {
-    return is_at_rest(connection->state) ? &connection->room->idle : &connection->room->busy;
+    switch (connection->state) {
+    case IDLE:
+    case LINGERING:
+        return &connection->room->idle;
+    case HEAD:
+    case BODY:
+        return &connection->room->unfinished;
+    default:
+        return &connection->room->busy;
+    }
 }
 
 static void set_timer(struct http1_connection *connection, int seconds)

@@ -18,11 +18,13 @@ TAILQ_HEAD(http1_list, http1_connection);
 struct http1_room {
     struct event_base *base;
     struct http_handler handler;
-    struct http1_list idle, busy; /* the longest in its state first */
-    unsigned count;               /* of both */
-    struct allowance bodies;      /* of requests that are not answered yet */
+    /* Without a request; with one that is not whole; with an answer to come. The longest in its
+     * state first. */
+    struct http1_list idle, unfinished, busy;
+    unsigned count;          /* of all */
+    struct allowance bodies; /* of requests that are not answered yet */
     struct rate_limit log_limit;
-    /* One is idle now, or busy, or gone. */
+    /* One is in another list now, or gone. */
     void (*changed)(struct http1_room *room);
 };
 

@@ -13,11 +13,17 @@ struct http1_door {
     bool paused;
 };
 
-/* At the limit, newcomers wait unless somebody idle can give way to them. */
+/* Who gives way to a newcomer, or NULL. */
+static struct http1_connection *least_needed(const struct http1_room *room)
+{
+    return TAILQ_EMPTY(&room->idle) ? TAILQ_FIRST(&room->unfinished) : TAILQ_FIRST(&room->idle);
+}
+
+/* At the limit, newcomers wait unless somebody can give way to them. */
 static void on_changed(struct http1_room *room)
 {
     struct http1_door *door = (struct http1_door *)room;
-    bool full = room->count >= HTTP_CONNECTIONS_MAX && TAILQ_EMPTY(&room->idle);
+    bool full = room->count >= HTTP_CONNECTIONS_MAX && !least_needed(room);
 
     if (full == door->paused || !door->acceptor) {
         return;
@@ -35,7 +41,7 @@ static void on_accepted(void *argument, int fd)
     struct http1_door *door = argument;
 
     if (door->room.count >= HTTP_CONNECTIONS_MAX) {
-        http1_connection_end(TAILQ_FIRST(&door->room.idle)); /* there is one, or we were paused */
+        http1_connection_end(least_needed(&door->room)); /* there is one, or we were paused */
     }
     http1_connection_new(&door->room, fd);
 }
@@ -51,6 +57,7 @@ struct http1_door *http1_door_new(struct event_base *base, int fd,
     door->room.bodies.most = HTTP_BODIES_MAX;
     door->room.log_limit = (struct rate_limit)PROBLEM_LOG_LIMIT;
     TAILQ_INIT(&door->room.idle);
+    TAILQ_INIT(&door->room.unfinished);
     TAILQ_INIT(&door->room.busy);
     door->acceptor = acceptor_new(base, fd, on_accepted, door, err);
     if (!door->acceptor) {
@@ -69,7 +76,7 @@ void http1_door_free(struct http1_door *door)
     }
     acceptor_free(door->acceptor);
     door->acceptor = NULL;
-    while ((connection = TAILQ_FIRST(&door->room.idle)) ||
+    while ((connection = least_needed(&door->room)) ||
            (connection = TAILQ_FIRST(&door->room.busy))) {
         http1_connection_end(connection);
     }

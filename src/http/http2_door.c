@@ -4,7 +4,7 @@
 
 #include "appnet/base/log.h"
 #include "appnet/base/memory.h"
-#include "http2_connection.h"
+#include "http2_exchange.h"
 #include "problem.h"
 
 struct http2_door {
@@ -15,25 +15,29 @@ struct http2_door {
 
 /* ---- who gives way ---- */
 
-static struct http2_connection *first_stranger(const struct http2_list *list)
+static struct http2_connection *first_stranger(const struct http2_list *list, bool even_if_served)
 {
     struct http2_connection *at;
 
     TAILQ_FOREACH (at, list, link) {
-        if (http2_connection_is_stranger(at)) {
+        if (http2_connection_is_stranger(at) &&
+            (even_if_served || !http2_exchange_any_served(at))) {
             return at;
         }
     }
     return NULL;
 }
 
-/* To a newcomer; NULL: nobody. */
+/* Who gives way to a newcomer, or NULL. */
 static struct http2_connection *least_needed(const struct http2_room *room, bool for_stranger)
 {
-    struct http2_connection *found = first_stranger(&room->idle);
+    struct http2_connection *found = first_stranger(&room->idle, false);
 
+    if (!found) {
+        found = first_stranger(&room->busy, false);
+    }
     if (!found && !for_stranger) {
-        found = first_stranger(&room->busy);
+        found = first_stranger(&room->busy, true);
     }
     if (!found && !for_stranger) {
         found = TAILQ_FIRST(&room->idle);

@@ -82,6 +82,18 @@ struct http2_exchange *http2_exchange_first(const struct http2_connection *conne
     return LIST_FIRST(&connection->exchanges);
 }
 
+bool http2_exchange_any_served(const struct http2_connection *connection)
+{
+    const struct http2_exchange *at;
+
+    LIST_FOREACH (at, &connection->exchanges, link) {
+        if (at->state == SERVING || at->state == STREAMING) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void http2_exchange_end(struct http2_exchange *exchange)
 {
     struct http2_connection *connection = exchange->connection;

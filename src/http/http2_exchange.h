@@ -20,4 +20,7 @@ void http2_exchange_end(struct http2_exchange *exchange);
 /* The first of a connection's, or NULL. */
 struct http2_exchange *http2_exchange_first(const struct http2_connection *connection);
 
+/* Is one of a connection's whole, and its answer not? Else it is the client who is waited for. */
+bool http2_exchange_any_served(const struct http2_connection *connection);
+
 #endif

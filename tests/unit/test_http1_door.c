@@ -690,6 +690,41 @@ static void at_its_limit_the_idle_give_way(void **state)
     scene_free(&scene);
 }
 
+/* Those whose requests do not come do not keep others out: whoever has been at it for the longest
+ * gives way. */
+static void at_its_limit_the_unfinished_give_way(void **state)
+{
+    const struct rlimit many = {8192, 8192};
+    struct scene scene;
+    int *fds = calloc(HTTP_CONNECTIONS_MAX, sizeof *fds);
+    unsigned gone = 0;
+    int newcomer;
+
+    (void)state;
+    if (setrlimit(RLIMIT_NOFILE, &many) != 0) {
+        skip();
+    }
+    scene_make(&scene);
+    for (unsigned i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+        fds[i] = client(&scene);
+        say(fds[i], i % 2 ? "GET /echo HTTP/1.1\r\nHost: x\r\n"
+                          : "PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc");
+    }
+    newcomer = client(&scene);
+    say(newcomer, GET("/echo"));
+    assert_heard(newcomer, 200, "GET /echo? ");
+    for (unsigned i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+        char byte;
+        ssize_t n = recv(fds[i], &byte, 1, MSG_DONTWAIT);
+        gone += n == 0 || (n < 0 && errno == ECONNRESET);
+        close(fds[i]);
+    }
+    assert_int_equal(gone, 1); /* without a word */
+    close(newcomer);
+    free(fds);
+    scene_free(&scene);
+}
+
 static void frees_what_is_under_way(void **state)
 {
     struct scene scene;
@@ -733,6 +768,7 @@ int main(void)
         cmocka_unit_test(hears_that_a_client_has_gone),
         cmocka_unit_test(reads_little_ahead),
         cmocka_unit_test(at_its_limit_the_idle_give_way),
+        cmocka_unit_test(at_its_limit_the_unfinished_give_way),
         cmocka_unit_test(frees_what_is_under_way),
     };
 

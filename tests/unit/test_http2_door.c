@@ -878,8 +878,8 @@ static void the_end_of_a_request_may_be_told_to_others(void **state)
 
 /* ---- many ---- */
 
-/* Strangers fill the door. One idle gives way to the next; when all are busy a stranger is turned
- * away, but one with a certificate takes a stranger's place. */
+/* Strangers fill the door. One idle gives way to the next; when all are being answered a stranger
+ * is turned away, but one with a certificate takes a stranger's place. */
 static void strangers_do_not_keep_sidecars_out(void **state)
 {
     const struct rlimit many = {8192, 8192};
@@ -919,6 +919,45 @@ static void strangers_do_not_keep_sidecars_out(void **state)
     support_scene_free(&scene);
 }
 
+/* Nor do those whose requests do not come keep other strangers out. */
+static void at_its_limit_the_unfinished_give_way(void **state)
+{
+    enum { UNFINISHED = 8, SERVED = HTTP_CONNECTIONS_MAX - UNFINISHED };
+    const struct rlimit many = {8192, 8192};
+    struct support_scene scene;
+    struct client **clients = calloc(HTTP_CONNECTIONS_MAX, sizeof(struct client *));
+    struct client *stranger;
+    struct body body = {.size = 3, .is_open = true};
+
+    (void)state;
+    if (setrlimit(RLIMIT_NOFILE, &many) != 0) {
+        skip();
+    }
+    support_scene_make(&scene);
+    for (unsigned i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+        clients[i] = client_new(&scene, scene.nobody);
+        ask(clients[i], "GET", i < SERVED ? "/hold" : "/echo", NULL);
+        say_due(clients[i]);
+    }
+    TURN_UNTIL(clients[0], count(&scene.service.open) == SERVED);
+    for (unsigned i = SERVED; i < HTTP_CONNECTIONS_MAX; i++) {
+        body.said = 0;
+        ask(clients[i], "POST", "/hold", &body);
+        assert_works(clients[i]); /* so it has been heard as far as it goes */
+    }
+    stranger = client_new(&scene, scene.nobody);
+    assert_works(stranger);
+    TURN_UNTIL(clients[SERVED], clients[SERVED]->ended);
+    assert_int_equal(clients[SERVED]->streams[1].status, 0);
+    assert_int_equal(count(&scene.service.closed), 0);
+    client_free(stranger);
+    for (unsigned i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+        client_free(clients[i]);
+    }
+    free(clients);
+    support_scene_free(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest http2_door[] = {
@@ -936,6 +975,7 @@ int main(void)
         cmocka_unit_test(a_flood_of_resets_is_bounded),
         cmocka_unit_test(the_end_of_a_request_may_be_told_to_others),
         cmocka_unit_test(strangers_do_not_keep_sidecars_out),
+        cmocka_unit_test(at_its_limit_the_unfinished_give_way),
         cmocka_unit_test(cuts_those_who_keep_it_waiting),
     };
 

@@ -1,7 +1,7 @@
 /* HTTP/1.1 without TLS (RFC 9112), for clients on the same machine. Connections are kept between
  * requests; what comes behind a request waits until that is answered. At HTTP_CONNECTIONS_MAX the
- * one that has been idle for the longest gives way, and when none is, newcomers wait in the kernel.
- */
+ * one that has been idle for the longest gives way to a newcomer, or else the one whose request has
+ * been coming in for the longest; when all are being answered, newcomers wait in the kernel. */
 #ifndef APPNET_HTTP_HTTP1_DOOR_H
 #define APPNET_HTTP_HTTP1_DOOR_H
 

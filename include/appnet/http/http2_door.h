@@ -1,7 +1,7 @@
 /* HTTP/2 over TLS (RFC 9113), for clients anywhere: sidecars, who show their certificates, and
  * strangers, such as people, who need none. Strangers do not keep sidecars out: of the memory for
- * bodies, half is for each; at HTTP_CONNECTIONS_MAX an idle stranger gives way to anybody, and to a
- * sidecar one who is busy, too. */
+ * bodies, half is for each; at HTTP_CONNECTIONS_MAX a stranger gives way to anybody while none of
+ * his requests is being answered, and to a sidecar in any case. */
 #ifndef APPNET_HTTP_HTTP2_DOOR_H
 #define APPNET_HTTP_HTTP2_DOOR_H
 
