@@ -170,6 +170,41 @@ void http2_connection_changed(struct http2_connection *connection)
     connection->is_idle = is_idle;
 }
 
+/* Of the strangers the one who leaves most lying. */
+static void cut_greediest(const struct http2_room *room)
+{
+    struct http2_connection *found = NULL;
+    struct http2_connection *at;
+
+    TAILQ_FOREACH (at, &room->busy, link) {
+        if (http2_connection_is_stranger(at) && (!found || at->untaken > found->untaken)) {
+            found = at;
+        }
+    }
+    if (found && found->channel) {
+        channel_close(found->channel, "the peer leaves too much of its answers");
+    }
+}
+
+void http2_connection_add_untaken(struct http2_connection *connection, size_t size)
+{
+    connection->untaken += size;
+    if (http2_connection_is_stranger(connection)) {
+        connection->room->untaken += size;
+        if (connection->room->untaken > HTTP_UNTAKEN_MAX) {
+            cut_greediest(connection->room);
+        }
+    }
+}
+
+void http2_connection_sub_untaken(struct http2_connection *connection, size_t size)
+{
+    connection->untaken -= size;
+    if (http2_connection_is_stranger(connection)) {
+        connection->room->untaken -= size;
+    }
+}
+
 void http2_connection_terminate(struct http2_connection *connection, uint32_t code)
 {
     nghttp2_session_terminate_session(channel_session(connection->channel), code);

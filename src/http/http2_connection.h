@@ -25,6 +25,7 @@ struct http2_room {
     unsigned count;               /* of both */
     /* Of requests that are not answered yet: strangers do not use up what instances need. */
     struct allowance strangers, instances;
+    size_t untaken; /* of answers to strangers */
     struct rate_limit log_limit;
 };
 
@@ -36,6 +37,7 @@ struct http2_connection {
     bool is_idle;            /* without a request, and in that list */
     struct rate_limit resets;
     LIST_HEAD(, http2_exchange) exchanges;
+    size_t untaken;        /* of their answers */
     struct spiffe_id peer; /* all empty: a stranger */
     char address[ADDRESS_TEXT_SIZE];
 };
@@ -51,6 +53,10 @@ bool http2_connection_is_stranger(const struct http2_connection *connection);
 
 /* For requests: the first one has come, or the last one has gone. */
 void http2_connection_changed(struct http2_connection *connection);
+
+/* For requests: so much more waits to be taken, or has been. */
+void http2_connection_add_untaken(struct http2_connection *connection, size_t size);
+void http2_connection_sub_untaken(struct http2_connection *connection, size_t size);
 
 /* Says that it goes on no more, and why (RFC 9113, section 7); ends when that is said. */
 void http2_connection_terminate(struct http2_connection *connection, uint32_t code);

@@ -104,6 +104,7 @@ void http2_exchange_end(struct http2_exchange *exchange)
     }
     http2_connection_changed(connection);
     event_free(exchange->timer);
+    http2_connection_sub_untaken(connection, evbuffer_get_length(exchange->out));
     evbuffer_free(exchange->out);
     body_clear(&exchange->body, allowance_of(exchange));
     fields_clear(&exchange->fields);
@@ -147,6 +148,16 @@ static void set_header(struct http_exchange *exchange, const char *name, const c
     }
 }
 
+/* Lays it ready to be taken. */
+static void put(struct http2_exchange *exchange, const void *data, size_t size)
+{
+    if (evbuffer_get_length(exchange->out) == 0) {
+        event_add(exchange->timer, &stall_patience);
+    }
+    evbuffer_add(exchange->out, data, size);
+    http2_connection_add_untaken(exchange->connection, size);
+}
+
 static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *out, size_t size,
                        uint32_t *flags, nghttp2_data_source *source, void *user)
 {
@@ -156,6 +167,9 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *out, size_
     (void)session;
     (void)id;
     (void)user;
+    if (n > 0) {
+        http2_connection_sub_untaken(exchange->connection, (size_t)n);
+    }
     if (evbuffer_get_length(exchange->out) > 0) {
         event_add(exchange->timer, &stall_patience);
         return n;
@@ -216,8 +230,7 @@ static void answer(struct http_exchange *exchange, unsigned status, const char *
         set_header(exchange, "content-length", length);
     }
     if (has_body && size > 0) {
-        evbuffer_add(own->out, body, size);
-        event_add(own->timer, &stall_patience);
+        put(own, body, size);
     }
     conclude(own);
     if (own->connection->channel) {
@@ -244,7 +257,6 @@ static int write_some(struct http_exchange *exchange, const void *data, size_t s
 {
     struct http2_exchange *own = of(exchange);
     struct channel *channel = own->connection->channel;
-    size_t waiting = evbuffer_get_length(own->out);
 
     if (own->is_cut || !channel) {
         return -1;
@@ -252,15 +264,12 @@ static int write_some(struct http_exchange *exchange, const void *data, size_t s
     if (own->is_head || size == 0) {
         return 0;
     }
-    if (waiting + size > HTTP_BACKLOG_MAX) {
+    if (evbuffer_get_length(own->out) + size > HTTP_BACKLOG_MAX) {
         own->is_cut = true;
         event_add(own->timer, &at_once);
         return -1;
     }
-    if (waiting == 0) {
-        event_add(own->timer, &stall_patience);
-    }
-    evbuffer_add(own->out, data, size);
+    put(own, data, size);
     nghttp2_session_resume_data(channel_session(channel), own->id);
     channel_flush(channel);
     return 0;

@@ -105,6 +105,13 @@ static void who(struct http_exchange *exchange)
     http_exchange_answer(exchange, 200, "text/plain", text, strlen(text));
 }
 
+static void cookie(struct http_exchange *exchange)
+{
+    const char *text = http_exchange_header(exchange, "Cookie");
+
+    http_exchange_answer(exchange, 200, "text/plain", text ? text : "", text ? strlen(text) : 0);
+}
+
 static char *pattern_text(size_t size)
 {
     char *text = memory_zalloc(size + 1);
@@ -212,6 +219,8 @@ static void serve(void *argument, struct http_exchange *exchange)
     atomic_fetch_add(&service->requests, 1);
     if (strcmp(request->path, "/who") == 0) {
         who(exchange);
+    } else if (strcmp(request->path, "/cookie") == 0) {
+        cookie(exchange);
     } else if (strcmp(request->path, "/nothing") == 0) {
         http_exchange_answer(exchange, 204, NULL, NULL, 0);
     } else if (strcmp(request->path, "/size") == 0) {

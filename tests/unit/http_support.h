@@ -14,6 +14,7 @@
  *
  *  /echo       200, "METHOD PATH?QUERY BODY", and the request's X-Test as the answer's
  *  /who        200, the peer's SPIFFE ID, or "nobody"
+ *  /cookie     200, the request's cookie
  *  /nothing    204
  *  /size?N     200, N bytes of a pattern
  *  /later      as /echo, from a timer

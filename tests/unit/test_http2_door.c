@@ -434,6 +434,28 @@ static void takes_no_notice_of_trailers(void **state)
     support_scene_free(&scene);
 }
 
+/* A cookie in pieces is one again; another field of two values is not touched. */
+static void joins_a_cookie_that_came_in_pieces(void **state)
+{
+    const nghttp2_nv fields[] = {FIELD(":method", "GET"),     FIELD(":scheme", "https"),
+                                 FIELD(":authority", "here"), FIELD(":path", "/cookie"),
+                                 FIELD("cookie", "a=b"),      FIELD("x-test", "1"),
+                                 FIELD("cookie", "c=d")};
+    struct support_scene scene;
+    struct client *client;
+    struct stream *stream;
+
+    (void)state;
+    support_scene_make(&scene);
+    client = client_new(&scene, scene.nobody);
+    stream =
+        stream_of(client, nghttp2_submit_request(client->session, NULL, fields, 7, NULL, NULL));
+    assert_answered(client, stream, 200);
+    assert_string_equal(stream->text, "a=b; c=d");
+    client_free(client);
+    support_scene_free(&scene);
+}
+
 /* ---- too much ---- */
 
 static void refuses_bodies_that_are_too_large(void **state)
@@ -728,6 +750,44 @@ static void cuts_a_reader_who_leaves_too_much_lying(void **state)
     support_scene_free(&scene);
 }
 
+/* Answers that nobody takes fill so much memory and no more: who leaves most of them is cut, if he
+ * is a stranger. */
+static void bounds_what_strangers_leave_lying(void **state)
+{
+    struct support_scene scene;
+    struct client *clients[3];
+    size_t before;
+
+    (void)state;
+    support_scene_make(&scene);
+    for (unsigned i = 0; i < 3; i++) {
+        clients[i] = client_new(&scene, i == 0 ? scene.web : scene.nobody);
+        clients[i]->keeps_windows = true;
+        assert_works(clients[i]);
+    }
+    before = support_memory_in_use();
+    for (unsigned i = 0; i < 40; i++) { /* the sidecar */
+        ask(clients[0], "GET", "/size?2000000", NULL);
+    }
+    ask(clients[1], "GET", "/size?2000000", NULL);
+    TURN_UNTIL(clients[1], count(&scene.service.requests) == 4);
+    TURN_UNTIL(clients[0], count(&scene.service.requests) == 44);
+    for (unsigned i = 0; i < 40; i++) {
+        ask(clients[2], "GET", "/size?2000000", NULL);
+    }
+    TURN_UNTIL(clients[2], clients[2]->ended);
+    for (unsigned i = 0; i < 2; i++) {
+        turn(clients[i]);
+        assert_false(clients[i]->ended);
+        assert_false(clients[i]->streams[1].closed);
+    }
+    assert_true(support_memory_in_use() < before + 41 * 2000000 + (8 << 20));
+    for (unsigned i = 0; i < 3; i++) {
+        client_free(clients[i]);
+    }
+    support_scene_free(&scene);
+}
+
 /* ---- what is no HTTP/2 ---- */
 
 static void breaks_ends_one_connection(void **state)
@@ -964,12 +1024,14 @@ int main(void)
         cmocka_unit_test(shows_a_request_as_it_is),
         cmocka_unit_test(refuses_what_names_no_path),
         cmocka_unit_test(takes_no_notice_of_trailers),
+        cmocka_unit_test(joins_a_cookie_that_came_in_pieces),
         cmocka_unit_test(refuses_bodies_that_are_too_large),
         cmocka_unit_test(refuses_heads_that_are_too_large),
         cmocka_unit_test(bounds_what_all_bodies_take),
         cmocka_unit_test(forgets_bodies_that_are_answered),
         cmocka_unit_test(bounds_the_streams_of_a_connection),
         cmocka_unit_test(cuts_a_reader_who_leaves_too_much_lying),
+        cmocka_unit_test(bounds_what_strangers_leave_lying),
         cmocka_unit_test(breaks_ends_one_connection),
         cmocka_unit_test(a_flood_of_frames_is_bounded),
         cmocka_unit_test(a_flood_of_resets_is_bounded),

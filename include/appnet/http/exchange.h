@@ -8,14 +8,15 @@
 
 #include "appnet/identity/spiffe.h"
 
-#define HTTP_BODY_MAX (1 << 20)    /* of a request; 413 is the answer to a longer one */
-#define HTTP_BODIES_MAX (64 << 20) /* of all that a door has not answered yet; 503 beyond */
-#define HTTP_HEADERS_MAX 8192      /* of a request, its first line included; 431 beyond */
-#define HTTP_BACKLOG_MAX (4 << 20) /* of an answer that its reader does not take */
-#define HTTP_REQUEST_SECONDS 10    /* from its first byte to its last; 408 beyond */
-#define HTTP_IDLE_SECONDS 60       /* without a request, and a connection is closed */
-#define HTTP_STALL_SECONDS 20      /* a reader who takes nothing of his answer is cut */
-#define HTTP_CONNECTIONS_MAX 1024  /* at a door; others wait outside */
+#define HTTP_BODY_MAX (1 << 20)     /* of a request; 413 is the answer to a longer one */
+#define HTTP_BODIES_MAX (64 << 20)  /* of all that a door has not answered yet; 503 beyond */
+#define HTTP_HEADERS_MAX 8192       /* of a request, its first line included; 431 beyond */
+#define HTTP_BACKLOG_MAX (4 << 20)  /* of an answer that its reader does not take */
+#define HTTP_UNTAKEN_MAX (64 << 20) /* of all answers to strangers; he who leaves most is cut */
+#define HTTP_REQUEST_SECONDS 10     /* from its first byte to its last; 408 beyond */
+#define HTTP_IDLE_SECONDS 60        /* without a request, and a connection is closed */
+#define HTTP_STALL_SECONDS 20       /* a reader who takes nothing of his answer is cut */
+#define HTTP_CONNECTIONS_MAX 1024   /* at a door; others wait outside */
 
 struct http_exchange;
 
