@@ -162,11 +162,15 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *out, size_
                        uint32_t *flags, nghttp2_data_source *source, void *user)
 {
     struct http2_exchange *exchange = source->ptr;
-    int n = evbuffer_remove(exchange->out, out, size);
+    int n;
 
     (void)session;
     (void)id;
     (void)user;
+    if (exchange->is_cut) { /* what follows was not kept */
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    n = evbuffer_remove(exchange->out, out, size);
     if (n > 0) {
         http2_connection_sub_untaken(exchange->connection, (size_t)n);
     }

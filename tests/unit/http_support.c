@@ -210,6 +210,16 @@ static void burst(struct support_service *service, struct http_exchange *exchang
     free(text);
 }
 
+static void overflow(struct support_service *service, struct http_exchange *exchange)
+{
+    static const char zeros[2000];
+
+    burst(service, exchange, HTTP_BACKLOG_MAX - 1000);
+    if (http_exchange_write(exchange, zeros, sizeof zeros) != 0) {
+        atomic_fetch_add(&service->cut, 1);
+    }
+}
+
 static void serve(void *argument, struct http_exchange *exchange)
 {
     struct support_service *service = argument;
@@ -240,6 +250,8 @@ static void serve(void *argument, struct http_exchange *exchange)
         work_new(service, exchange, step_flood, 1);
     } else if (strcmp(request->path, "/gossip") == 0) {
         gossip(service, exchange);
+    } else if (strcmp(request->path, "/overflow") == 0) {
+        overflow(service, exchange);
     } else if (strcmp(request->path, "/burst") == 0) {
         burst(service, exchange, number);
     } else {

@@ -24,6 +24,7 @@
  *  /flood      begins, writes 64 KiB a turn until it is told that there is nobody, never ends
  *  /gossip     begins; when one of them is closed, writes a line to all others; never ends
  *  /burst?N    begins and writes N bytes at once, never ends
+ *  /overflow   the same with almost as many as may lie, and then with a few too many
  */
 struct work;
 struct support_service {

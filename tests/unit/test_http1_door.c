@@ -576,6 +576,26 @@ static void cuts_a_reader_who_leaves_too_much_lying(void **state)
     scene_free(&scene);
 }
 
+/* Nor does he hear on when he reads after all: something is missing behind what was kept. */
+static void cuts_a_reader_who_comes_too_late(void **state)
+{
+    struct scene scene;
+    struct answer answer;
+    int fd;
+
+    (void)state;
+    scene_make(&scene);
+    fd = client(&scene);
+    say(fd, GET("/overflow"));
+    wait_for(&scene.service.closed, 1);
+    assert_int_equal(atomic_load(&scene.service.cut), 1);
+    answer = hear_to_the_end(fd);
+    assert_true(answer.size < answer.head + HTTP_BACKLOG_MAX);
+    free(answer.text);
+    close(fd);
+    scene_free(&scene);
+}
+
 static void hears_that_a_client_has_gone(void **state)
 {
     struct scene scene;
@@ -765,6 +785,7 @@ int main(void)
         cmocka_unit_test(refuses_what_is_no_request),
         cmocka_unit_test(cuts_requests_that_do_not_come),
         cmocka_unit_test(cuts_a_reader_who_leaves_too_much_lying),
+        cmocka_unit_test(cuts_a_reader_who_comes_too_late),
         cmocka_unit_test(hears_that_a_client_has_gone),
         cmocka_unit_test(reads_little_ahead),
         cmocka_unit_test(at_its_limit_the_idle_give_way),
