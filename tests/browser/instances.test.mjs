@@ -29,6 +29,29 @@ scenario("an instance shows its sources, its targets and its replicas", async (l
     await person.reads("panel", /certificate/i);
 });
 
+scenario("traffic is seen as it flows, and that it has ended", async (lab) => {
+    const { registry } = await lab.mesh();
+    const id = await lab.plug("shop", "carts");
+    const person = await lab.person();
+    await person.enter(registry, "viewer");
+    await openPanel(person, "shop");
+    await person.reads("panel", /\b0 B\/s/);
+    const stop = await lab.pump("shop", "carts");
+    await person.reads("panel", /[1-9][\d.,]* (k|M)B\/s/, { seconds: 30 });
+    await person.reads("panel", /1\s+open now/);
+    const edge = await person.edgeAt(id);
+    await person.page.mouse.click(edge.x, edge.y);
+    await person.reads("panel-title", /shop[\s\S]*redis/);
+    await person.reads("panel", /[1-9][\d.,]* (k|M)B\/s/, { seconds: 30 });
+    stop();
+    await person.sees(
+        "nothing flows any more",
+        async () => !/(k|M)B\/s/.test(await person.id("panel").innerText()),
+        { seconds: 40 },
+    );
+    await person.reads("panel", /0\s+open now/, { seconds: 20 });
+});
+
 scenario("an operator makes a join token, and what is shown works when it is pasted", async (lab) => {
     const registry = await lab.registry();
     await registry.apply("sensor", { outbounds: { collector: false } });

@@ -24,10 +24,25 @@ if (files.length === 0) {
 
 // Most of the time is spent waiting for processes, so two files share a machine well.
 const events = run({ files, concurrency: 2, timeout: LIMIT * SLOW });
-events.on("test:fail", () => {
+const start = Date.now();
+const count = { passed: 0, failed: 0 };
+events.on("test:pass", (data) => {
+    if (isScenario(data)) count.passed++;
+});
+events.on("test:fail", (data) => {
     process.exitCode = 1;
+    if (isScenario(data)) count.failed++;
+});
+process.once("exit", () => {
+    const seconds = ((Date.now() - start) / 1000).toFixed(1);
+    fs.writeSync(1, `===== ${count.passed} passed, ${count.failed} failed in ${seconds}s =====\n`);
 });
 const { spec } = reporters;
 // A class in some versions of node, a function in others.
 const reporter = spec.prototype?.constructor === spec ? new spec() : spec();
 events.compose(reporter).pipe(process.stdout);
+
+// Not a whole file, which some versions of node take for a test, too.
+function isScenario({ name }) {
+    return !name.endsWith(".test.mjs");
+}

@@ -6,10 +6,10 @@ import fs from "node:fs";
 import path from "node:path";
 
 import { scenario } from "./support/lab.mjs";
-import { furnish, views } from "./support/views.mjs";
+import { clickOn, closePanel, furnish, views } from "./support/views.mjs";
 
 const folder = path.resolve(process.argv[2]);
-const WANTED = ["graph", "connections", "add", "confirmation-required"];
+const WANTED = ["graph", "panel-shop", "connections", "add", "confirmation-required"];
 const SIZES = [
     { width: 1440, height: 900 },
     { width: 360, height: 740 },
@@ -24,9 +24,14 @@ scenario(
             for (const viewport of SIZES) {
                 const person = await lab.person({ dark, viewport });
                 await person.enter(registry);
+                // With what flows, and a little of its history.
+                await clickOn(person, await person.at({ instance: "shop" }));
+                await person.reads("panel", /[1-9][\d.,]* (k|M)B\/s/, { seconds: 30 });
+                await person.page.waitForTimeout(12000);
+                await closePanel(person);
                 await views(person, ids, async (name) => {
                     if (!WANTED.includes(name)) return;
-                    const label = name.replace("-required", "");
+                    const label = name.replace(/-required|-shop/, "");
                     const file = path.join(
                         folder,
                         `${label}-${dark ? "dark" : "light"}-${viewport.width}.png`,
@@ -51,5 +56,5 @@ scenario(
             }
         }
     },
-    { seconds: 180 },
+    { seconds: 300 },
 );

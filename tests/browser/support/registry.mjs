@@ -8,7 +8,7 @@ import { takePort } from "./ports.mjs";
 import { Process } from "./process.mjs";
 import { eventually } from "./wait.mjs";
 
-const TRUST_DOMAIN = "browser.test";
+const TRUST_DOMAIN = "shop.example";
 
 export class Registry extends Process {
     static async make(folder, options = {}) {
