@@ -11,7 +11,7 @@ screenshots: all
 	$(browser) $(abs_builddir)/tests/browser screenshots.mjs $(abs_srcdir)/doc/page
 .PHONY: screenshots
 
-EXTRA_DIST += \
+EXTRA_DIST += doc/page \
 	tests/browser/.npmrc tests/browser/accessibility.test.mjs tests/browser/connections.test.mjs \
 	tests/browser/hostile.test.mjs tests/browser/instances.test.mjs tests/browser/package-lock.json \
 	tests/browser/package.json tests/browser/run.mjs tests/browser/run.sh tests/browser/scale.test.mjs \
