@@ -27,7 +27,7 @@ let selection: Selection = null;
 /* ---- what there is to see ---- */
 
 const connectionsButton = button("Connections", () => manage(), {
-    icon: "list",
+    icon: "wire",
     testid: "open-connections",
     describe: "Manage connections",
 });
