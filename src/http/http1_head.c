@@ -171,13 +171,25 @@ static unsigned find_length(const struct fields *fields, struct http1_head *out,
 /* Is `word` in a list with commas? */
 static bool lists(const char *list, const char *word)
 {
-    while (list && *list) {
+    while (*list) {
         size_t length = strcspn(list, ",");
         struct piece item = trimmed((struct piece){list, length});
         if (item.length == strlen(word) && strncasecmp(item.at, word, item.length) == 0) {
             return true;
         }
         list += length + (list[length] == ',');
+    }
+    return false;
+}
+
+/* Several fields of that name are one list: RFC 9110, section 5.3. */
+static bool wants_close(const struct fields *fields)
+{
+    for (unsigned i = 0; i < fields->count; i++) {
+        if (strcasecmp(fields->all[i].name, "connection") == 0 &&
+            lists(fields->all[i].value, "close")) {
+            return true;
+        }
     }
     return false;
 }
@@ -204,7 +216,7 @@ static unsigned understand(const struct fields *fields, struct http1_head *out, 
         return 417;
     }
     out->expects = expected && !out->old && (out->chunked || out->length > 0);
-    out->close = out->old || lists(fields_find(fields, "connection"), "close");
+    out->close = out->old || wants_close(fields);
     return 0;
 }
 

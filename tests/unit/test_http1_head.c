@@ -143,6 +143,8 @@ static void knows_when_the_connection_ends(void **state)
         {WITH("Connection: closed\r\n"), false, false},
         {WITH("Connection: CLOSE\r\n"), false, true},
         {WITH("Connection: a ,\tclose , b\r\n"), false, true},
+        {WITH("Connection: a\r\nConnection: close\r\n"), false, true},
+        {WITH("Connection: \r\nConnection: b\r\n"), false, false},
         {"GET / HTTP/1.0\r\n\r\n", true, true},
         {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true, true},
     };
