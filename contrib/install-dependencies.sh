@@ -8,7 +8,7 @@ build=(autoconf automake pkg-config gcc libc6-dev make libevent-dev libmbedtls-d
        libnghttp2-dev libconfig-dev libinih-dev libjansson-dev libcurl4-openssl-dev
        libsqlite3-dev)
 page=(npm)
-browser=(npm chromium redis-server)
+browser=(npm chromium fonts-dejavu-core redis-server)
 quickstart=(redis-server redis-tools)
 test=(libcmocka-dev clang python3-pytest python3-pytest-xdist python3-h2 python3-jsonschema
       python3-yaml redis-server redis-tools nginx postgresql gnutls-bin valgrind openssl curl procps

@@ -47,7 +47,7 @@ step_page() {
     mv "$work/page/dist" "$source/dist"
 }
 
-step_browser() { make --no-print-directory -C "$work/native" check-browser; }
+step_browser() { APPNET_FIGURES=$work/figures make --no-print-directory -C "$work/native" check-browser; }
 
 step_quickstart() { "$work/source/contrib/quickstart.sh"; }
 
