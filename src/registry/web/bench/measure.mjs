@@ -59,8 +59,17 @@ const server = createServer((request, response) => {
     }
 });
 
+/** Seconds of processor time that the page's process has used. */
+async function cpu(session) {
+    const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+    return Math.max(
+        ...processInfo.filter((each) => each.type === "renderer").map((each) => each.cpuTime),
+    );
+}
+
 /** Milliseconds between frames while `act` runs. */
-async function frames(page, act) {
+async function frames(page, session, act) {
+    const before = await cpu(session);
     await page.evaluate(() => {
         window.frameTimes = [];
         const next = (time) => {
@@ -81,7 +90,7 @@ async function frames(page, act) {
         .sort((a, b) => a - b);
     const at = (part) => gaps[Math.min(gaps.length - 1, Math.floor(gaps.length * part))] ?? NaN;
     const seconds = (times.at(-1) - times[0]) / 1000;
-    return `${(gaps.length / seconds).toFixed(0)} frames/s, median ${at(0.5).toFixed(0)} ms, 95 % within ${at(0.95).toFixed(0)} ms`;
+    return `${(gaps.length / seconds).toFixed(0)} frames/s, median ${at(0.5).toFixed(0)} ms, 95 % within ${at(0.95).toFixed(0)} ms, ${((((await cpu(session)) - before) * 1000) / gaps.length).toFixed(0)} ms of processor time each`;
 }
 
 async function drag(page, from, steps) {
@@ -100,6 +109,7 @@ const browser = await chromium.launch({
     args: ["--no-sandbox"],
 });
 try {
+    const session = await browser.newBrowserCDPSession();
     const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
     page.on("pageerror", (error) => console.log("page error:", error.message));
     await page.addInitScript(() => {
@@ -116,7 +126,7 @@ try {
         requestAnimationFrame(look);
     });
     await page.goto(`http://127.0.0.1:${server.address().port}/`);
-    await page.waitForFunction(() => window.firstDrawing);
+    await page.waitForFunction(() => window.firstDrawing, null, { timeout: 120_000 });
     const counts = await page.$eval("[data-testid=graph]", ({ dataset }) => [
         dataset.nodes,
         dataset.edges,
@@ -125,21 +135,34 @@ try {
     console.log(
         `first drawing after ${Math.round(await page.evaluate(() => window.firstDrawing))} ms`,
     );
+    console.log(`processor time until then: ${(await cpu(session)).toFixed(1)} s`);
     await page.waitForTimeout(3000);
     if (process.env.SHOT) {
         await page.screenshot({ path: process.env.SHOT });
     }
     const box = await page.locator("[data-testid=graph]").boundingBox();
     const corner = { x: box.x + 8, y: box.y + 8 };
-    console.log("at rest:                  ", await frames(page, () => page.waitForTimeout(2000)));
-    console.log("dragging the view, all:   ", await frames(page, () => drag(page, corner, 120)));
+    console.log(
+        "at rest:                  ",
+        await frames(page, session, () => page.waitForTimeout(2000)),
+    );
+    console.log(
+        "dragging the view, all:   ",
+        await frames(page, session, () => drag(page, corner, 40)),
+    );
     const name = mesh.instances[Math.floor(mesh.instances.length / 2)].name;
     const card = await page.evaluate((instance) => window.appnet.at({ instance }), name);
-    console.log("dragging a card, all:     ", await frames(page, () => drag(page, card, 120)));
+    console.log(
+        "dragging a card, all:     ",
+        await frames(page, session, () => drag(page, card, 40)),
+    );
     await page.locator(`[data-testid=instance-item][data-name="${name}"]`).click();
     await page.waitForTimeout(1500);
     const near = await page.evaluate((instance) => window.appnet.at({ instance }), name);
-    console.log("dragging a card, near:    ", await frames(page, () => drag(page, near, 120)));
+    console.log(
+        "dragging a card, near:    ",
+        await frames(page, session, () => drag(page, near, 40)),
+    );
     if (process.env.SHOT) {
         await page.screenshot({ path: process.env.SHOT.replace(".png", "-near.png") });
     }
