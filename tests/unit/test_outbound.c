@@ -243,8 +243,10 @@ static void who_dials_with_no_replica_there_is_refused_at_once(void **state)
     (void)state;
     begin(&bench, 1);
     settle(&bench);
+    fleet_sink(&bench.fleet.ships[0]); /* one that works would be kept */
     fleet_order(&bench.fleet, "");
     outbound_update(bench.outbound, &bench.fleet.snapshot, &bench.fleet.outbound);
+    fleet_turn_for(&bench.fleet, 30);
     plug_in(&bench, 0);
     fleet_turn_for(&bench.fleet, 30);
     assert_int_equal(broken(bench.clients[0]), ECONNRESET);
