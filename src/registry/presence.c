@@ -12,6 +12,8 @@
 #include "rowset.h"
 
 #define LOOK_MICROSECONDS 250000
+/* Between two looks: whoever looks so late has not listened either. */
+#define LATE_MICROSECONDS 1000000
 #define REPORTS_MAX 2000 /* connections that one replica may say how they stand of */
 
 /* The replicas of one instance. */
@@ -26,6 +28,7 @@ struct presence {
     void (*changed)(void *argument, const char *instance);
     void *argument;
     struct event *look;
+    int64_t looked_at; /* loop_now */
     struct rowset crowds;
     size_t count;
 };
@@ -62,9 +65,16 @@ static void take_out(struct presence *presence, struct crowd *crowd, struct repl
     }
 }
 
+/* A process that hangs keeps its connection. */
+static bool is_silent(const struct presence *presence, const struct replica *replica, int64_t now)
+{
+    return now - replica->heard_at >= presence->lease;
+}
+
 static bool is_live(const struct replica *replica, int64_t now)
 {
-    return replica->watching || now - replica->heard_at < PRESENCE_GRACE_MICROSECONDS;
+    return replica->watching ? !replica->silent
+                             : now - replica->heard_at < PRESENCE_GRACE_MICROSECONDS;
 }
 
 /* Whether anything changed. The crowd may be gone then. */
@@ -76,16 +86,30 @@ static bool look_at(struct presence *presence, struct crowd *crowd, int64_t now)
     struct replica *next;
 
     for (at = TAILQ_FIRST(&crowd->replicas); left > 0; at = next, left--) {
-        bool live = is_live(at, now);
+        bool live;
+        at->silent = is_silent(presence, at, now);
+        live = is_live(at, now);
         next = TAILQ_NEXT(at, link);
         changed = changed || live != at->live;
         at->live = live;
-        if (!live && now - at->heard_at >= presence->lease) {
+        if (!at->watching && at->silent) {
             changed = true;
             take_out(presence, crowd, at);
         }
     }
     return changed;
+}
+
+static void wait_longer(struct presence *presence, int64_t by)
+{
+    struct crowd *crowd = rowset_next(&presence->crowds, NULL);
+    struct replica *replica;
+
+    for (; crowd; crowd = rowset_next(&presence->crowds, crowd)) {
+        TAILQ_FOREACH (replica, &crowd->replicas, link) {
+            replica->heard_at += by;
+        }
+    }
 }
 
 static void on_look(evutil_socket_t fd, short what, void *argument)
@@ -97,6 +121,10 @@ static void on_look(evutil_socket_t fd, short what, void *argument)
 
     (void)fd;
     (void)what;
+    if (now - presence->looked_at > LATE_MICROSECONDS) {
+        wait_longer(presence, now - presence->looked_at - LOOK_MICROSECONDS);
+    }
+    presence->looked_at = now;
     for (; crowd; crowd = rowset_next(&presence->crowds, &key)) {
         memcpy(key.instance, crowd->instance, sizeof key.instance);
         if (look_at(presence, crowd, now)) {
@@ -115,6 +143,7 @@ struct presence *presence_new(struct event_base *base, unsigned lease_seconds,
     presence->changed = changed;
     presence->argument = argument;
     presence->crowds = (struct rowset)ROWSET_INIT(compare_crowds);
+    presence->looked_at = loop_now();
     presence->look = event_new(base, -1, EV_PERSIST, on_look, presence);
     event_add(presence->look, &often);
     return presence;
@@ -145,6 +174,7 @@ static void hear(struct replica *replica)
 {
     replica->last_seen = time_now_ms();
     replica->heard_at = loop_now();
+    replica->silent = false;
 }
 
 static struct crowd *crowd_make(struct presence *presence, const char *instance)
@@ -198,7 +228,9 @@ void presence_watch(struct presence *presence, struct replica *replica, bool wat
         forget_reports(replica); /* it may have been started anew */
     }
     replica->watching = watching;
-    hear(replica);
+    if (watching || !replica->silent) {
+        hear(replica); /* the end of a silent one's watch is no sign of life */
+    }
     if (watching) {
         replica->live = true;
         presence->changed(presence->argument, replica->instance);

@@ -168,7 +168,7 @@ static unsigned unreleased(const struct standings *standings,
     unsigned count = 0;
 
     while ((at = presence_next(standings->presence, instance, at))) {
-        count += at->applied < connection->revision;
+        count += !at->silent && at->applied < connection->revision;
     }
     return count;
 }

@@ -26,7 +26,7 @@ static json_t *addresses_of(const struct presence *presence, const char *instanc
     json_t *list = json_array();
 
     while ((replica = presence_next(presence, instance, replica))) {
-        if (replica->address[0] != '\0') {
+        if (replica->address[0] != '\0' && !replica->silent) {
             json_array_append_new(list, json_string(replica->address));
         }
     }

@@ -5,6 +5,7 @@
 """
 
 import json
+import signal
 import socket
 import threading
 import time
@@ -181,6 +182,25 @@ def test_removed_while_a_sidecar_was_down(lab, fleet):
     eventually(lambda: shop.outbound()["connection"] is None, what="shop has heard of it")
     with pytest.raises(ConnectionRefusedError):
         connect(port)
+
+
+def test_removed_while_a_sidecar_hangs(lab):
+    fleet = lab.fleet(lease=3)
+    port = lab.port()
+    mysql = fleet.replica("mysql", {"sql": lab.serve(Echo).address})
+    shop = fleet.replica("shop", outbounds={"db": port})
+    connection = fleet.connect("shop", "db", "mysql", "sql")
+    shop.signal(signal.SIGSTOP)
+    fleet.wait_state(connection, "FAILED", "no-replica")
+    assert [row["live"] for row in fleet.registry.instance("shop")["replicas"]] == [False]
+    mysql.signal(signal.SIGSTOP)
+    fleet.remove(connection)
+    fleet.wait_gone(connection)
+    for sidecar in (mysql, shop):
+        sidecar.signal(signal.SIGCONT)
+    eventually(lambda: shop.outbound()["connection"] is None, what="shop has heard of it")
+    fleet.connect("shop", "db", "mysql", "sql")
+    ask(port)
 
 
 def test_saved_connections_that_cannot_be_read(lab, fleet):

@@ -178,12 +178,60 @@ static void what_was_said_before_an_absence_does_not_count(void **state)
     assert_non_null(report_of(bench, 0));
 }
 
+/* ---- silence ---- */
+
+/* A process that hangs keeps its connection open. */
+static void a_lease_ends_though_the_watch_is_open(void **state)
+{
+    struct bench *bench = *state;
+
+    turn_for(bench, LEASE * 1000 / 2);
+    assert_int_equal(report(bench, make_report(0, 1), NULL), 0);
+    turn_for(bench, LEASE * 1000 * 3 / 4);
+    assert_true(bench->replica->live);
+    bench->changes = 0;
+    turn_for(bench, LEASE * 1000 / 2 + 300);
+    assert_false(bench->replica->live);
+    assert_true(bench->replica->silent);
+    assert_int_equal(bench->changes, 1);
+    assert_int_equal(presence_count(bench->presence), 1);
+
+    /* it goes on */
+    assert_int_equal(report(bench, make_report(0, 1), NULL), 0);
+    assert_false(bench->replica->silent);
+    turn_for(bench, 300);
+    assert_true(bench->replica->live);
+    assert_int_equal(bench->changes, 2);
+    turn_for(bench, LEASE * 1000 + 300);
+    assert_false(bench->replica->live);
+    presence_watch(bench->presence, bench->replica, false);
+    turn_for(bench, LEASE * 1000 + 300);
+    assert_int_equal(presence_count(bench->presence), 0);
+}
+
+/* Who does not listen does not hear. */
+static void nobody_is_silent_while_the_registry_hangs(void **state)
+{
+    struct bench *bench = *state;
+
+    turn_for(bench, 300);
+    sleep(LEASE + 1);
+    bench->changes = 0;
+    turn_for(bench, 300);
+    assert_true(bench->replica->live);
+    assert_int_equal(bench->changes, 0);
+    turn_for(bench, LEASE * 1000);
+    assert_false(bench->replica->live);
+}
+
 int main(void)
 {
     const struct CMUnitTest presence[] = {
         cmocka_unit_test_setup_teardown(a_target_of_many_connections_reports, begin, end),
         cmocka_unit_test_setup_teardown(what_is_wrong_changes_nothing, begin, end),
         cmocka_unit_test_setup_teardown(what_was_said_before_an_absence_does_not_count, begin, end),
+        cmocka_unit_test_setup_teardown(a_lease_ends_though_the_watch_is_open, begin, end),
+        cmocka_unit_test_setup_teardown(nobody_is_silent_while_the_registry_hangs, begin, end),
     };
 
     return cmocka_run_group_tests(presence, NULL, NULL);

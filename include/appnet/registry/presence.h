@@ -39,7 +39,8 @@ struct replica {
     char address[ADDRESS_TEXT_SIZE]; /* of its tunnel; empty: it takes none */
     char certificate_not_after[32];  /* as it says */
     bool watching;
-    bool live;                       /* watching, or away for less than the grace */
+    bool live;                       /* watching and not silent, or away for less than the grace */
+    bool silent;                     /* not a word within its lease */
     bool reported;                   /* has said something since it came */
     int64_t last_seen;               /* ms since 1970 */
     int64_t heard_at;                /* loop_now */
@@ -53,7 +54,8 @@ struct event_base;
 struct presence;
 
 /* `changed` is told when a replica comes, goes, or is away for longer than the grace; not of what
- * it reports. It is gone when it is not live and `lease_seconds` have passed without a word. */
+ * it reports. When `lease_seconds` have passed without a word it is gone; or silent, as long as its
+ * watch is open all the same. */
 struct presence *presence_new(struct event_base *base, unsigned lease_seconds,
                               void (*changed)(void *argument, const char *instance),
                               void *argument);
