@@ -24,6 +24,7 @@
 
 #define CA_FOLDER "ca"
 #define HANDSHAKE_THREADS 1
+#define FINISH_SECONDS 2
 
 struct registry {
     struct settings *settings;
@@ -37,7 +38,7 @@ struct registry {
     struct handshaker *handshaker;
     struct http1_door *plain;
     struct http2_door *secure;
-    struct event *terminate, *interrupt, *hang_up, *renew;
+    struct event *terminate, *interrupt, *hang_up, *renew, *finish;
     registry_ready *ready;
     struct error failure; /* why it stops by itself */
 };
@@ -292,15 +293,33 @@ static void on_row(void *argument, enum store_kind kind, union store_row row)
     core_take(&registry->core, &change);
 }
 
-/* What a stop left half-way goes on. */
-static void resume_work(struct core *core)
+static void finish_removals(struct core *core)
 {
     const struct model_instance *instance = mesh_next_instance(core->mesh, NULL);
-    const struct model_connection *connection = NULL;
 
     for (; instance; instance = mesh_next_instance(core->mesh, instance->name)) {
         action_finish_removal(core, instance->name);
     }
+}
+
+/* A removal ends with its last connection, at once; or here, if the store could not just then. */
+static void on_finish(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    finish_removals(argument);
+}
+
+/* What a stop left half-way goes on. */
+static void resume_work(struct registry *registry)
+{
+    static const struct timeval often = {FINISH_SECONDS, 0};
+    struct core *core = &registry->core;
+    const struct model_connection *connection = NULL;
+
+    finish_removals(core);
+    registry->finish = event_new(loop_base(core->loop), -1, EV_PERSIST, on_finish, core);
+    event_add(registry->finish, &often);
     while ((connection = mesh_next_connection(core->mesh, connection))) {
         standings_look(core->standings, connection);
     }
@@ -344,7 +363,7 @@ static void on_loaded(void *argument, const struct store_result *result)
         loop_stop(core->loop);
         return;
     }
-    resume_work(core);
+    resume_work(registry);
     log_info("registry started", LOG_S("trust_domain", registry->settings->trust_domain),
              LOG_S("version", PACKAGE_VERSION), LOG_I("revision", core->revision),
              LOG_I("instances", mesh_instance_count(core->mesh)),
@@ -408,6 +427,7 @@ void registry_free(struct registry *registry)
     free_event(registry->interrupt);
     free_event(registry->hang_up);
     free_event(registry->renew);
+    free_event(registry->finish);
     loop_free(core->loop);
     settings_free(registry->settings);
     free(registry);
