@@ -160,12 +160,20 @@ static void tell_of_traffic(struct core *core, const struct replica *replica)
     }
 }
 
+/* What an instance's form shows of a replica. */
+static bool shows_the_same(const struct replica *a, const struct replica *b)
+{
+    return strcmp(a->address, b->address) == 0 && strcmp(a->version, b->version) == 0 &&
+           strcmp(a->certificate_not_after, b->certificate_not_after) == 0;
+}
+
 void api_report(struct api *api, struct reply *reply, const struct api_call *call)
 {
     struct core *core = api->core;
     json_t *report = body_of(reply, call);
     struct error err = ERROR_INIT;
     struct replica *replica;
+    struct replica before; /* only its texts are looked at */
     bool address_changed;
 
     if (!report) {
@@ -176,10 +184,15 @@ void api_report(struct api *api, struct reply *reply, const struct api_call *cal
         json_decref(report);
         return;
     }
+    before = *replica;
     if (presence_report(core->presence, replica, report, &address_changed, &err) != 0) {
         reply_problem(reply, 422, "malformed", err.text, NULL);
         json_decref(report);
         return;
+    }
+    if (!shows_the_same(&before, replica)) {
+        events_publish(core->events, "instance",
+                       forms_instance(&core->forms, mesh_instance(core->mesh, replica->instance)));
     }
     declare(api, replica, report);
     if (address_changed) {

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from support.environment import SANITIZED
-from support.registry import ask, descriptor
+from support.registry import ask, descriptor, replica_id
 from support.servers import Echo
 from support.sockets import connect, read_exactly
 from support.wait import eventually
@@ -57,6 +57,25 @@ def test_a_descriptor_that_changes_what_is_connected_is_told_with_the_connection
     assert events.wait_for("connection", lambda data: data["outbound_required"])
     registry.apply("mysql", {"sql": 3307}, status=200)
     assert events.wait_for("connection", lambda data: data["port"] == 3307)
+
+
+def test_what_a_replica_says_of_itself_is_told(registry):
+    identity = registry.join("shop")
+    replica = replica_id()
+    watch = registry.watch(identity, replica)  # so that it stays live
+    assert watch.next()["type"] == "snapshot"
+    events = registry.events()
+    said = {"advertise": "127.0.0.1:15008", "version": "7"}
+    for ends in ("2030-01-01T00:00:00Z", "2031-01-01T00:00:00Z"):
+        said["certificate"] = {"serial": "1", "not_after": ends}
+        registry.report(identity, replica, **said).good()
+        told = events.wait_for(
+            "instance",
+            lambda data, ends=ends: data["replicas"]
+            and data["replicas"][0]["certificate_not_after"] == ends,
+        )
+        assert told.data["replicas"][0]["address"] == "127.0.0.1:15008"
+        assert told.data["replicas"][0]["version"] == "7"
 
 
 def test_traffic_is_told_to_who_asks_for_it(lab):
