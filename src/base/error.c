@@ -1,7 +1,10 @@
 #include "appnet/base/error.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "appnet/base/text.h"
 
 /* Formats beside `err` first: an argument may well be err->text itself. */
 __attribute__((format(printf, 2, 0))) static void put(struct error *err, const char *format,
@@ -11,7 +14,8 @@ __attribute__((format(printf, 2, 0))) static void put(struct error *err, const c
 
     if (!err)
         return;
-    vsnprintf(text, sizeof(text), format, arguments);
+    if (vsnprintf(text, sizeof(text), format, arguments) >= (int)sizeof(text))
+        text_repair(text);
     memcpy(err->text, text, strlen(text) + 1);
 }
 
@@ -19,11 +23,14 @@ static void append(struct error *err, const char *text)
 {
     size_t used = strlen(err->text);
     size_t size = strlen(text);
+    bool is_cut = size > ERROR_TEXT_SIZE - 1 - used;
 
-    if (size > ERROR_TEXT_SIZE - 1 - used)
+    if (is_cut)
         size = ERROR_TEXT_SIZE - 1 - used;
     memcpy(err->text + used, text, size);
     err->text[used + size] = '\0';
+    if (is_cut)
+        text_repair(err->text);
 }
 
 int error_set(struct error *err, const char *format, ...)

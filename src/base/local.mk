@@ -12,5 +12,6 @@ src_base_libbase_a_SOURCES = \
 	include/appnet/base/rate_limit.h src/base/rate_limit.c \
 	include/appnet/base/secret.h src/base/secret.c \
 	include/appnet/base/socket.h src/base/socket.c \
+	include/appnet/base/text.h src/base/text.c \
 	include/appnet/base/time.h src/base/time.c
 base_libs = src/base/libbase.a $(LIBEVENT_LIBS)

@@ -8,6 +8,7 @@
 
 #include "appnet/base/loop.h"
 #include "appnet/base/memory.h"
+#include "appnet/base/text.h"
 #include "appnet/base/time.h"
 #include "rowset.h"
 
@@ -251,6 +252,13 @@ static const char *text_of(const json_t *object, const char *key)
     return text ? text : "";
 }
 
+/* What does not fit is cut off. */
+static void copy_text(const json_t *object, const char *key, char *out, size_t size)
+{
+    snprintf(out, size, "%s", text_of(object, key));
+    text_repair(out);
+}
+
 static int64_t number_of(const json_t *object, const char *key)
 {
     int64_t number = json_integer_value(json_object_get(object, key));
@@ -285,7 +293,7 @@ static int read_one(const json_t *entry, struct replica_report *out, struct erro
     out->sent = number_of(entry, "sent");
     out->received = number_of(entry, "received");
     out->reason = state_reason(text_of(entry, "reason"));
-    snprintf(out->detail, sizeof out->detail, "%s", text_of(entry, "detail"));
+    copy_text(entry, "detail", out->detail, sizeof out->detail);
     return 0;
 }
 
@@ -382,9 +390,9 @@ int presence_report(struct presence *presence, struct replica *replica, const js
     replica->report_count = count;
     replica->applied = number_of(report, "revision");
     replica->reported = true;
-    snprintf(replica->version, sizeof replica->version, "%s", text_of(report, "version"));
-    snprintf(replica->certificate_not_after, sizeof replica->certificate_not_after, "%s",
-             text_of(certificate, "not_after"));
+    copy_text(report, "version", replica->version, sizeof replica->version);
+    copy_text(certificate, "not_after", replica->certificate_not_after,
+              sizeof replica->certificate_not_after);
     hear(replica);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "appnet/base/memory.h"
+#include "appnet/base/text.h"
 
 #define SENTENCE_SIZE 512
 
@@ -21,6 +22,7 @@ static char *make_sentence(const char *format, va_list arguments)
             *c = '?';
         }
     }
+    text_repair(text);
     return memory_strdup(text);
 }
 

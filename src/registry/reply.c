@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "appnet/base/memory.h"
+#include "appnet/base/text.h"
 
 #define JSON_TYPE "application/json"
 #define PROBLEM_TYPE "application/problem+json"
@@ -94,11 +95,18 @@ static const char *title_of(unsigned status)
     }
 }
 
+/* `detail` may quote what was sent, cut to a size. */
 static json_t *problem(unsigned status, const char *code, const char *detail, const char *next)
 {
-    return json_pack("{s:s, s:s, s:i, s:s, s:s, s:s*}", "type", "about:blank", "title",
-                     title_of(status), "status", (int)status, "code", code, "detail", detail,
-                     "next", next);
+    char *text = memory_strdup(detail);
+    json_t *body;
+
+    text_repair(text);
+    body = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s*}", "type", "about:blank", "title",
+                     title_of(status), "status", (int)status, "code", code, "detail", text, "next",
+                     next);
+    free(text);
+    return body;
 }
 
 void reply_problem(struct reply *reply, unsigned status, const char *code, const char *detail,

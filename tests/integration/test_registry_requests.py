@@ -205,6 +205,15 @@ def test_a_body_that_is_no_connection(registry, door, case):
     assert not registry.connections()
 
 
+@pytest.mark.parametrize("before", ["", "x"])  # it is cut at an even place, and at an odd one
+def test_what_is_quoted_is_cut_between_characters(registry, before):
+    body = {before + 100 * "\u00e9": 1}
+    problem = registry.post("/v1/connections", body).refused(422, "malformed")
+    assert "\u00e9" in problem["detail"]
+    problem = registry.put("/v1/instances/shop", body).refused(422, "descriptor-invalid")
+    assert any("\u00e9" in sentence for sentence in problem["errors"])
+
+
 @pytest.mark.parametrize("field", ["source_instance", "outbound", "target_instance", "inbound"])
 def test_a_name_that_is_none_is_told_with_its_field(registry, field):
     good = {

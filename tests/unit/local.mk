@@ -40,6 +40,8 @@ unit_tests += tests/unit/test_secret
 tests_unit_test_secret_LDADD = $(base_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_socket
 tests_unit_test_socket_LDADD = $(base_libs) $(CMOCKA_LIBS)
+unit_tests += tests/unit/test_text
+tests_unit_test_text_LDADD = $(base_libs) $(CMOCKA_LIBS)
 unit_tests += tests/unit/test_time
 tests_unit_test_time_LDADD = $(base_libs) $(CMOCKA_LIBS)
 

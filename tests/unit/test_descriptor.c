@@ -383,6 +383,26 @@ static void an_instance_has_a_thousand_interfaces_at_most(void **state)
     json_decref(one_more);
 }
 
+/* What is said of a long name ends in whole characters, or JSON would not take it. */
+static void long_names_are_cut_between_characters(void **state)
+{
+    struct problems problems = PROBLEMS_INIT;
+    char text[200] = "{\"x";
+    json_t *sentence;
+
+    (void)state;
+    for (int i = 0; i < 80; i++) {
+        strcat(text, "\xc3\xa9");
+    }
+    strcat(text, "\": 1}");
+    assert_null(descriptor_parse("shop", text, strlen(text), &problems));
+    assert_int_equal(problems.count, 1);
+    sentence = json_string(problems.sentences[0]);
+    assert_non_null(sentence);
+    json_decref(sentence);
+    problems_clear(&problems);
+}
+
 static void is_written_as_it_was_read(void **state)
 {
     char *text = quoted("{'inbound_net_interfaces':[{'name':'sql'},{'name':'web'}],"
@@ -495,6 +515,7 @@ int main(void)
         cmocka_unit_test(problems_of_before_are_kept),
         cmocka_unit_test(a_hundred_sentences_are_enough),
         cmocka_unit_test(an_instance_has_a_thousand_interfaces_at_most),
+        cmocka_unit_test(long_names_are_cut_between_characters),
         cmocka_unit_test(is_written_as_it_was_read),
         cmocka_unit_test(reads_a_declaration),
         cmocka_unit_test(checks_a_declaration),

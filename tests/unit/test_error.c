@@ -74,12 +74,31 @@ static void takes_no_error_at_all(void **state)
     assert_int_equal(error_prefix(NULL, "x"), -1);
 }
 
+/* In characters of UTF-8, not in the middle of one. */
+static void cuts_between_characters(void **state)
+{
+    struct error err = ERROR_INIT;
+    char text[ERROR_TEXT_SIZE + 1] = "";
+
+    (void)state;
+    while (strlen(text) + 2 < sizeof(text))
+        strcat(text, "\xc3\xa9");
+    error_set(&err, "%s", text);
+    assert_int_equal(strlen(err.text), ERROR_TEXT_SIZE - 1);
+    assert_string_equal(err.text + ERROR_TEXT_SIZE - 4, "\xc3\xa9?");
+    text[ERROR_TEXT_SIZE - 16] = '\0';
+    error_set(&err, "%s", text);
+    error_prefix(&err, "%s", "two replicas of shop");
+    assert_string_equal(err.text + ERROR_TEXT_SIZE - 4, "\xc3\xa9?");
+}
+
 int main(void)
 {
     const struct CMUnitTest error[] = {
-        cmocka_unit_test(sets_a_sentence),        cmocka_unit_test(names_the_error_number),
-        cmocka_unit_test(puts_a_prefix_in_front), cmocka_unit_test(may_quote_itself),
-        cmocka_unit_test(cuts_what_is_too_long),  cmocka_unit_test(takes_no_error_at_all),
+        cmocka_unit_test(sets_a_sentence),         cmocka_unit_test(names_the_error_number),
+        cmocka_unit_test(puts_a_prefix_in_front),  cmocka_unit_test(may_quote_itself),
+        cmocka_unit_test(cuts_what_is_too_long),   cmocka_unit_test(takes_no_error_at_all),
+        cmocka_unit_test(cuts_between_characters),
     };
 
     return cmocka_run_group_tests(error, NULL, NULL);

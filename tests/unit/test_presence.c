@@ -142,6 +142,37 @@ static void what_is_wrong_changes_nothing(void **state)
     assert_int_equal(bench->replica->applied, 12);
 }
 
+static void assert_shows(const char *text)
+{
+    json_t *shown = json_string(text);
+
+    assert_non_null(shown);
+    json_decref(shown);
+}
+
+/* Half a character would be no JSON, and the replica would not show in any list. */
+static void long_texts_are_cut_between_characters(void **state)
+{
+    struct bench *bench = *state;
+    char text[2 * ERROR_TEXT_SIZE + 2] = "x";
+    json_t *body;
+
+    for (int i = 0; i < 2; i++) { /* an odd place of the cut, and an even one */
+        while (strlen(text) + 2 < sizeof text) {
+            strcat(text, "\xc3\xa9");
+        }
+        body = make_report(0, 1);
+        json_object_set_new(body, "version", json_string(text + i));
+        json_object_set_new(body, "certificate", json_pack("{s:s}", "not_after", text + i));
+        json_object_set_new(json_array_get(json_object_get(body, "connections"), 0), "detail",
+                            json_string(text + i));
+        assert_int_equal(report(bench, body, NULL), 0);
+        assert_shows(bench->replica->version);
+        assert_shows(bench->replica->certificate_not_after);
+        assert_shows(report_of(bench, 0)->detail);
+    }
+}
+
 /* ---- a watch that ends, and comes again ---- */
 
 static void turn_for(struct bench *bench, int milliseconds)
@@ -229,6 +260,7 @@ int main(void)
     const struct CMUnitTest presence[] = {
         cmocka_unit_test_setup_teardown(a_target_of_many_connections_reports, begin, end),
         cmocka_unit_test_setup_teardown(what_is_wrong_changes_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(long_texts_are_cut_between_characters, begin, end),
         cmocka_unit_test_setup_teardown(what_was_said_before_an_absence_does_not_count, begin, end),
         cmocka_unit_test_setup_teardown(a_lease_ends_though_the_watch_is_open, begin, end),
         cmocka_unit_test_setup_teardown(nobody_is_silent_while_the_registry_hangs, begin, end),
