@@ -125,8 +125,8 @@ static void what_is_wrong_changes_nothing(void **state)
         "{\"connections\": [{\"id\": \"c-000000000000\", \"role\": \"both\"}]}",
         "{\"connections\": [{\"id\": \"c-0\", \"role\": \"target\"}]}",
         "{\"connections\": [{\"id\": \"c-000000000000\", \"role\": \"source\"}]}",
-        "{\"connections\": [{\"id\": \"c-000000000000\", \"role\": \"source\", \"status\": "
-        "\"TERMINATED\"}]}",
+        ("{\"connections\": [{\"id\": \"c-000000000000\", \"role\": \"source\", \"status\": "
+         "\"TERMINATED\"}]}"),
     };
     struct bench *bench = *state;
     struct error err = ERROR_INIT;
