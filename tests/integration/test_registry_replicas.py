@@ -149,6 +149,8 @@ def test_replica_killed_under_load(replicas):
     time.sleep(2)
     killed = time.monotonic()
     replicas.targets[0].kill()
+    replicas.wait_tunnels(REPLICAS - 1)
+    noticed = time.monotonic()
     time.sleep(4)
     for client in load:
         client.finish()
@@ -164,8 +166,8 @@ def test_replica_killed_under_load(replicas):
     assert all(times[1] >= killed for times in failed), "something failed before"
     # each client is in one request at a time, and a third of those were on the dead one
     assert len(flying) <= CLIENTS
-    # in the moment between the kill and the closed socket some may still be given to it
-    assert all(times[0] - killed < 0.1 for times in late), [t[0] - killed for t in late]
+    # until its sockets are closed, and that has been seen, some may still be given to it
+    assert all(times[0] <= noticed for times in late), [t[0] - noticed for t in late]
     assert len(failed) <= CLIENTS
     replicas.wait_tunnels(REPLICAS - 1)
     assert replicas.fleet.registry.connection(replicas.connection)["status"] == "ESTABLISHED"
