@@ -33,6 +33,31 @@ for (const dark of [false, true]) {
     );
 }
 
+for (const dark of [false, true]) {
+    scenario(
+        `what the pointer is on can be read, in ${dark ? "dark" : "light"}`,
+        async (lab, t) => {
+            const { registry, ids } = await furnish(lab);
+            const person = await lab.person({ dark });
+            const wrong = [];
+            let looked = 0;
+            const visit = async (name) => {
+                try {
+                    looked += await person.isLegibleUnderPointer(name);
+                } catch (error) {
+                    wrong.push(error.message);
+                }
+            };
+            await signInViews(person, visit);
+            await person.enter(registry);
+            await views(person, ids, visit);
+            if (wrong.length > 0) throw new Error(wrong.join("\n\n"));
+            t.diagnostic(`${looked} places`);
+        },
+        { seconds: 150 },
+    );
+}
+
 scenario("what is offline, empty or forbidden is accessible, too", async (lab) => {
     const registry = await lab.registry();
     for (const dark of [false, true]) {

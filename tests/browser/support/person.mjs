@@ -279,6 +279,42 @@ export class Person {
         if (found.length > 0) throw new Error(`${what} is not accessible:\n${found.join("\n")}`);
     }
 
+    /** The contrast of what the pointer is on, for one of each kind that can be pressed. */
+    async isLegibleUnderPointer(what) {
+        const places = await this.page.evaluate(() => {
+            const kinds = new Map();
+            for (const element of document.querySelectorAll("button:enabled, a, tbody tr")) {
+                const kind = `${element.tagName} ${element.className} ${element.getAttribute("aria-current")}`;
+                const box = element.getBoundingClientRect();
+                const at = { x: box.left + box.width / 2, y: box.top + box.height / 2 };
+                if (!kinds.has(kind) && element.contains(document.elementFromPoint(at.x, at.y))) {
+                    kinds.set(kind, at);
+                }
+            }
+            return [...kinds.values()];
+        });
+        const found = [];
+        for (const at of places) {
+            await this.page.mouse.move(at.x, at.y);
+            found.push(
+                ...(await this.page.evaluate(async ({ x, y }) => {
+                    const pointed = document.elementFromPoint(x, y).closest("button, a, tr");
+                    if (!pointed) return [];
+                    const result = await window.axe.run(pointed, {
+                        runOnly: { type: "rule", values: ["color-contrast"] },
+                        resultTypes: ["violations"],
+                    });
+                    return result.violations
+                        .flatMap((violation) => violation.nodes)
+                        .map((node) => `${node.target.join(" ")} ${node.failureSummary}`);
+                }, at)),
+            );
+        }
+        await this.page.mouse.move(0, 0);
+        if (found.length > 0) throw new Error(`${what}, under the pointer:\n${found.join("\n")}`);
+        return places.length;
+    }
+
     /** Nothing has to be scrolled sideways, and nothing that can be used lies outside the window. */
     async fits(what) {
         const wrong = await this.page.evaluate(() => {
