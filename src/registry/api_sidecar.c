@@ -174,7 +174,6 @@ void api_report(struct api *api, struct reply *reply, const struct api_call *cal
     struct error err = ERROR_INIT;
     struct replica *replica;
     struct replica before; /* only its texts are looked at */
-    bool address_changed;
 
     if (!report) {
         return;
@@ -185,7 +184,7 @@ void api_report(struct api *api, struct reply *reply, const struct api_call *cal
         return;
     }
     before = *replica;
-    if (presence_report(core->presence, replica, report, &address_changed, &err) != 0) {
+    if (presence_report(replica, report, &err) != 0) {
         reply_problem(reply, 422, "malformed", err.text, NULL);
         json_decref(report);
         return;
@@ -195,7 +194,7 @@ void api_report(struct api *api, struct reply *reply, const struct api_call *cal
                        forms_instance(&core->forms, mesh_instance(core->mesh, replica->instance)));
     }
     declare(api, replica, report);
-    if (address_changed) {
+    if (strcmp(before.address, replica->address) != 0) {
         tell_sources(core, replica->instance);
     }
     standings_look_at(core->standings, replica->instance);

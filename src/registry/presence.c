@@ -369,21 +369,18 @@ static void note_movement(const struct replica *replica, struct replica_report *
     }
 }
 
-int presence_report(struct presence *presence, struct replica *replica, const json_t *report,
-                    bool *address_changed, struct error *err)
+int presence_report(struct replica *replica, const json_t *report, struct error *err)
 {
     const json_t *certificate = json_object_get(report, "certificate");
     char address[ADDRESS_TEXT_SIZE];
     struct replica_report *reports;
     unsigned count;
 
-    (void)presence;
     if (read_address(json_object_get(report, "advertise"), address, err) != 0 ||
         read_reports(json_object_get(report, "connections"), &reports, &count, err) != 0) {
         return -1;
     }
     note_movement(replica, reports, count);
-    *address_changed = strcmp(address, replica->address) != 0;
     memcpy(replica->address, address, sizeof replica->address);
     free(replica->reports);
     replica->reports = reports;

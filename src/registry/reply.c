@@ -65,36 +65,6 @@ void reply_nothing(struct reply *reply)
     free(reply);
 }
 
-static const char *title_of(unsigned status)
-{
-    switch (status) {
-    case 400:
-        return "Bad Request";
-    case 401:
-        return "Unauthorized";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 409:
-        return "Conflict";
-    case 413:
-        return "Content Too Large";
-    case 421:
-        return "Misdirected Request";
-    case 422:
-        return "Unprocessable Content";
-    case 429:
-        return "Too Many Requests";
-    case 503:
-        return "Service Unavailable";
-    default:
-        return "Internal Server Error";
-    }
-}
-
 /* `detail` may quote what was sent, cut to a size. */
 static json_t *problem(unsigned status, const char *code, const char *detail, const char *next)
 {
@@ -103,8 +73,8 @@ static json_t *problem(unsigned status, const char *code, const char *detail, co
 
     text_repair(text);
     body = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s*}", "type", "about:blank", "title",
-                     title_of(status), "status", (int)status, "code", code, "detail", text, "next",
-                     next);
+                     http_status_text(status), "status", (int)status, "code", code, "detail", text,
+                     "next", next);
     free(text);
     return body;
 }

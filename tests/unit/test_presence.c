@@ -82,8 +82,7 @@ static json_t *make_report(int targets, int sources)
 
 static int report(struct bench *bench, json_t *body, struct error *err)
 {
-    bool address_changed;
-    int rc = presence_report(bench->presence, bench->replica, body, &address_changed, err);
+    int rc = presence_report(bench->replica, body, err);
 
     json_decref(body);
     return rc;

@@ -111,7 +111,6 @@ static void report(struct bench *bench, int number, const char *status)
 {
     char id[REPLICA_ID_SIZE];
     struct replica *replica;
-    bool address_changed;
     json_t *body = json_pack("{s:[{s:s, s:s, s:s, s:s}], s:[]}", "connections", "id", ID, "role",
                              "source", "status", status, "reason", "unreachable", "inbounds");
 
@@ -120,7 +119,7 @@ static void report(struct bench *bench, int number, const char *status)
     assert_non_null(replica);
     presence_watch(bench->presence, replica, true);
     presence_declare(replica, support_instance("shop", "db!"));
-    assert_int_equal(presence_report(bench->presence, replica, body, &address_changed, NULL), 0);
+    assert_int_equal(presence_report(replica, body, NULL), 0);
     json_decref(body);
     standings_look_at(bench->standings, "shop");
 }

@@ -71,9 +71,8 @@ struct replica *presence_replica(struct presence *presence, const char *instance
 void presence_watch(struct presence *presence, struct replica *replica, bool watching);
 
 /* Takes a report (the sidecar's POST) in: 0, or -1 and what is wrong with it, then nothing has
- * changed. *address_changed: its tunnel is somewhere else now. Interfaces are not read here. */
-int presence_report(struct presence *presence, struct replica *replica, const json_t *report,
-                    bool *address_changed, struct error *err);
+ * changed. Interfaces are not read here. */
+int presence_report(struct replica *replica, const json_t *report, struct error *err);
 
 /* Takes `declared` over. */
 void presence_declare(struct replica *replica, struct model_instance *declared);
