@@ -19,6 +19,7 @@ from support.sockets import (
     exchange,
     read_exactly,
     read_to_end,
+    refuses,
 )
 from support.wait import eventually
 
@@ -86,19 +87,11 @@ def test_draining_source_still_takes_connections(mesh):
     mesh.source.check_end(mesh.source.wait())
 
 
-def _refuses(port):
-    try:
-        connect(port).close()
-    except ConnectionRefusedError:
-        return True
-    return False
-
-
 def test_draining_target_takes_no_new_tunnel(mesh):
     with mesh.connect() as client:
         exchange(client)
         _begin_drain(mesh.target)
-        eventually(lambda: _refuses(mesh.tunnel_port), what="the tunnel's port is closed")
+        eventually(lambda: refuses(mesh.tunnel_port), what="the tunnel's port is closed")
         _finish(client)
     mesh.target.check_end(mesh.target.wait())
 

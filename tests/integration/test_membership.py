@@ -13,7 +13,15 @@ import time
 import pytest
 
 from support.servers import Echo, Scripted
-from support.sockets import answers, ask, connect, ends_in_reset, exchange, is_reset_at
+from support.sockets import (
+    answers,
+    ask,
+    connect,
+    ends_in_reset,
+    exchange,
+    is_reset_at,
+    refuses,
+)
 from support.wait import eventually
 
 
@@ -93,14 +101,6 @@ def _members(lab):
     return Members(lab)
 
 
-def _refuses(port):
-    try:
-        connect(port).close()
-    except ConnectionRefusedError:
-        return True
-    return False
-
-
 def _established(members):
     """shop, mysql and their connection, which works."""
     mysql = members.join("mysql", inbounds={"sql": members.lab.serve(Echo).port})
@@ -139,7 +139,7 @@ def test_connection_is_made_and_taken_back_while_they_run(lab, members):
     server = lab.serve(Scripted, ends_in_reset)
     members.join("mysql", inbounds={"sql": server.port})
     shop = members.shop()
-    assert _refuses(members.port)
+    assert refuses(members.port)
     identity = members.connect()
     members.wait_state(identity, "ESTABLISHED")
     entry = shop.outbound()
@@ -152,7 +152,7 @@ def test_connection_is_made_and_taken_back_while_they_run(lab, members):
         assert answer.status == 202
         assert ends_in_reset(client)
         assert server.outcome() is True
-    eventually(lambda: _refuses(members.port), what="the outbound is closed")
+    eventually(lambda: refuses(members.port), what="the outbound is closed")
     eventually(lambda: not members.registry.connections(), what="the connection is gone")
 
 
@@ -286,7 +286,7 @@ def test_what_was_taken_back_meanwhile_is_gone_when_it_returns(members):
     members.registry.delete(f"/v1/connections/{identity}?confirm_required=true")
     shop.start()
     mysql.start()
-    eventually(lambda: _refuses(members.port), what="the outbound is closed")
+    eventually(lambda: refuses(members.port), what="the outbound is closed")
     saved = members.lab.folder / "shop-2-state" / "snapshot.json"
     eventually(
         lambda: json.loads(saved.read_text(encoding="utf-8"))["connections"] == [],

@@ -13,7 +13,15 @@ from support.authority import Authority
 from support.environment import SLOW
 from support.mesh import Usage
 from support.servers import Echo, Scripted, Stalled
-from support.sockets import answers, ask, connect, ends_in_reset, exchange, is_reset_at
+from support.sockets import (
+    answers,
+    ask,
+    connect,
+    ends_in_reset,
+    exchange,
+    is_reset_at,
+    refuses,
+)
 from support.wait import eventually
 
 
@@ -54,14 +62,6 @@ def test_new_outbound_and_connection_come_up(lab, mesh):
         exchange(client)
 
 
-def _refuses(port):
-    try:
-        connect(port).close()
-    except ConnectionRefusedError:
-        return True
-    return False
-
-
 def test_removed_outbound_listens_no_more(lab):
     mesh = lab.mesh(lab.serve(Echo).port, start=False)
     port = lab.port()
@@ -80,7 +80,7 @@ def test_removed_outbound_listens_no_more(lab):
     source["outbounds"].pop()
     source["connections"].pop()
     mesh.source.reload(source)
-    eventually(lambda: _refuses(port), what="nobody listens any more")
+    eventually(lambda: refuses(port), what="nobody listens any more")
     mesh.ask()
 
 
@@ -244,7 +244,7 @@ def test_connection_that_is_removed_while_it_is_dialled(lab, mesh):
     usage = Usage(mesh.source)
     for _ in range(5):
         mesh.source.reload(moved)
-        eventually(lambda: not _refuses(mesh.port), what="the outbound listens")
+        eventually(lambda: not refuses(mesh.port), what="the outbound listens")
         waiting = [mesh.connect() for _ in range(3)]
         mesh.source.reload(removed)
         for client in waiting:

@@ -68,6 +68,15 @@ def answers(port, timeout=5.0):
     return True
 
 
+def refuses(port):
+    """Whether nobody listens there."""
+    try:
+        connect(port).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def reset(sock):
     """Closes with an RST."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
