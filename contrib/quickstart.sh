@@ -51,7 +51,7 @@ start() {
 
 # take_port NAME: sets the variable to a port on which nobody listens, another one each time.
 api_port='' join_port='' redis_port='' tunnel_port='' shop_port='' blog_port=''
-next_port=$((10000 + RANDOM % 20000))
+next_port=$((25000 + RANDOM % 1900)) # up to 26999: those below and above are the tests'
 take_port() {
     while next_port=$((next_port + 1)) && (: <>"/dev/tcp/127.0.0.1/$next_port") 2>/dev/null; do :; done
     printf -v "$1" '%s' "$next_port"
