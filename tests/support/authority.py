@@ -22,6 +22,11 @@ class Identity:
         """The `identity` section of a sidecar's configuration."""
         return {"certificate": str(self.certificate), "key": str(self.key), "ca": str(self.ca)}
 
+    def is_of(self, ca):
+        """Whether the certificate was signed by that of the CA in this file."""
+        command = ["openssl", "verify", "-CAfile", ca, self.certificate]
+        return run(command, check=False).returncode == 0
+
     def trusting(self, folder, *authorities):
         """The same certificate, beside a bundle of other CAs."""
         other = Identity(folder)
