@@ -1,11 +1,13 @@
 """The log lines that a sidecar writes on standard error, read as they appear."""
 
 import re
+from datetime import datetime
 
 from .wait import eventually
 
 _LINE = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (?P<level>error|warn|info|debug) (?P<rest>.*)"
+    r"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})Z "
+    r"(?P<level>error|warn|info|debug) (?P<rest>.*)"
 )
 _FIELD = re.compile(r' (?P<key>[a-z_]+)=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^ "]*))')
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|.)")
@@ -13,12 +15,13 @@ _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 class Line(dict):
-    """The keys of one line as a dict; its message and level as attributes."""
+    """The keys of one line as a dict; its message, level and time as attributes."""
 
-    def __init__(self, message, level, fields):
+    def __init__(self, message, level, time, fields):
         super().__init__(fields)
         self.message = message
         self.level = level
+        self.time = time
 
     def __repr__(self):
         return f"<{self.level} {self.message} {super().__repr__()}>"
@@ -41,7 +44,7 @@ def parse(text):
         value = field["bare"] if field["quoted"] is None else _unescape(field["quoted"])
         fields[field["key"]] = value
         position = field.end()
-    return Line(rest[:end], line["level"], fields)
+    return Line(rest[:end], line["level"], datetime.fromisoformat(line["time"]), fields)
 
 
 def _unescape(text):
