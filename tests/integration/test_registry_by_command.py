@@ -5,6 +5,7 @@ its sentence and exit status, and the way from a descriptor to a connection and 
 """
 
 import json
+import re
 import signal
 
 import pytest
@@ -13,8 +14,8 @@ from support import settings
 from support.command_line import Command, appnet
 from support.registry import descriptor
 from support.servers import Echo
+from support.sockets import answers, refuses
 from support.sockets import ask as ask_outbound
-from support.sockets import connect
 from support.wait import eventually
 
 ADD = ("add", "shop", "db", "mysql", "sql")
@@ -79,9 +80,9 @@ def test_from_a_descriptor_to_a_connection_and_back(ask, folder):
         ["shop", "0/0"],
     ]
     assert _done(ask(*ADD)) == "db of shop to sql of mysql: WAITING\n"
-    assert [row[:6] for row in _rows(_done(ask("list")))] == [
-        ["shop", "db*", "mysql", "sql", "3306", "WAITING"]
-    ]
+    (row,) = _rows(_done(ask("list")))
+    assert row[:5] == ["shop", "db*", "mysql", "sql", "3306"]
+    assert row[5] in ("WAITING", "FAILED"), "nobody runs, which is told after a while"
     # One inbound takes many, one outbound takes one.
     assert _rows(_done(ask("outbound", "available"))) == []
     assert len(_rows(_done(ask("inbound", "available")))) == 1
@@ -96,6 +97,8 @@ def test_from_a_descriptor_to_a_connection_and_back(ask, folder):
 def test_json_is_the_registrys(registry, ask):
     registry.apply_pair()
     registry.connect().good(202)
+    # which is the last change that comes by itself
+    eventually(lambda: registry.connections()[0]["status"] == "FAILED", "nobody runs")
     for words, path in (
         (["list"], "/v1/connections"),
         (["instance", "list"], "/v1/instances"),
@@ -275,7 +278,7 @@ def test_tokens(registry, ask):
     prefix, identity, _, ca_hash = token.split(".")
     assert prefix == "appnet1" and len(ca_hash) == 64
     (row,) = _rows(_done(ask("token", "list")))
-    assert row[:3] == [identity, "shop", "2"] and row[4] in ("1h00m", "59m59s", "59m58s")
+    assert row[:3] == [identity, "shop", "2"] and re.fullmatch(r"1h00m|59m\d\ds", row[4])
     request, _ = registry.request_for("shop")
     registry.enroll(token, request).good(201)
     assert _rows(_done(ask("token", "list")))[0][2] == "1"
@@ -357,8 +360,9 @@ def test_add_and_remove_wait_for_the_traffic(wire, ask):
         ask_outbound(wire.port, b"hello")
         assert _rows(_done(ask("list")))[0][5:7] == ["ESTABLISHED", "-"]
         _done(ask(*REMOVE, "--force", "--wait"))
-        with pytest.raises(ConnectionRefusedError):
-            connect(wire.port)
+        assert not answers(wire.port)
+        # its workers close the socket a moment later
+        eventually(lambda: refuses(wire.port), "nobody listens for the outbound")
 
 
 def test_wait_and_run_see_what_the_registry_connects(wire, ask, lab):
