@@ -177,8 +177,16 @@ def _check_lists(registry):
     """Both ends of each connection show it, and nothing else. Gives the connections and the
     instances.
     """
-    rows = registry.connections()
-    instances = {one["name"]: one for one in registry.instances()}
+
+    def both():
+        """Of the same moment: what was being removed may go in between."""
+        lists = {what: registry.get(f"/v1/{what}").good() for what in ("connections", "instances")}
+        if len({each["revision"] for each in lists.values()}) == 1:
+            return [each[what] for what, each in lists.items()]
+        return None
+
+    rows, instances = eventually(both, what="connections and instances of one revision")
+    instances = {one["name"]: one for one in instances}
     shown = {
         (one["name"], outbound["name"]): outbound["connection"]
         for one in instances.values()

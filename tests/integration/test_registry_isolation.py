@@ -83,7 +83,7 @@ class Secrets:
 
 @pytest.fixture(name="registry")
 def _registry(lab):
-    registry = lab.registry()
+    registry = lab.registry(lease=120)  # the replicas report once, and no test outlasts it
     registry.apply("spy", outbounds={"one": False, "two": False})
     registry.apply("open", {"http": 80})
     return registry
