@@ -94,9 +94,13 @@ scenario("a theme can be chosen against the system's, and stays", async (lab) =>
     await person.sees("the chosen theme", async () => (await background()) === dark);
 });
 
-scenario("a very large screen is used", async (lab) => {
-    const { registry, ids } = await furnish(lab);
-    const person = await lab.person({ viewport: { width: 3840, height: 2160 } });
-    await person.enter(registry);
-    await views(person, ids, (name) => person.fits(name));
-});
+scenario(
+    "a very large screen is used",
+    async (lab) => {
+        const { registry, ids } = await furnish(lab);
+        const person = await lab.person({ viewport: { width: 3840, height: 2160 } });
+        await person.enter(registry);
+        await views(person, ids, (name) => person.fits(name));
+    },
+    { seconds: 150 },
+);

@@ -161,19 +161,27 @@ export class Person {
 
     /** Where on the screen an instance or one of its interfaces is drawn, once it stands still. */
     at(what) {
-        return this._steady(`${JSON.stringify(what)} is drawn`, (w) => window.appnet.at(w), what);
+        return this._steady(`${JSON.stringify(what)} is drawn`, "at", what);
     }
 
     edgeAt(id) {
-        return this._steady(`connection ${id} is drawn`, (i) => window.appnet.edgeAt(i), id);
+        return this._steady(`connection ${id} is drawn`, "edgeAt", id);
     }
 
     async _steady(what, find, argument) {
+        // What was told to the page is drawn in its next frame, and may move for a while.
+        const look = async ([name, it]) => {
+            for (let frame = 0; frame < 2; frame++) {
+                await new Promise((resolve) => requestAnimationFrame(resolve));
+            }
+            await window.appnet.settled();
+            return window.appnet[name](it);
+        };
         let before;
         return this.sees(
             what,
             async () => {
-                const now = await this.page.evaluate(find, argument);
+                const now = await this.page.evaluate(look, [find, argument]);
                 const same = before && now && Math.hypot(now.x - before.x, now.y - before.y) < 1;
                 before = now;
                 return same && now;
