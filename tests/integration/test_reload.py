@@ -92,6 +92,7 @@ def test_outbound_moves_to_another_address(lab, mesh):
         exchange(client)
         mesh.source.reload(source)
         ask(port)
+        mesh.source.status()  # every worker has closed its socket before it answers
         with pytest.raises(ConnectionRefusedError):
             mesh.connect()
         exchange(client)
@@ -250,6 +251,7 @@ def test_connection_that_is_removed_while_it_is_dialled(lab, mesh):
         for client in waiting:
             assert ends_in_reset(client)
             client.close()
+        mesh.source.status()  # every worker has closed its socket before it answers
     mesh.source.reload(working)
     mesh.wait_established()
     mesh.ask()
