@@ -182,14 +182,34 @@ def _tutorial(name):
     return re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def _run_tutorial(lab, name, ports):
-    """What it says. Others of its ports may be free here than those that it names."""
-    # A person pauses between two blocks.
-    script = "sleep 1\n".join(_tutorial(name))
+def _with_pause(block, sidecar):
+    """A block, and the pause of a person, who sees in the logs that what it has started works."""
+    awaited = [
+        (log, "registry started" if kind == "registry" else sidecar)
+        for kind, log in re.findall(r"^appnet-(\w+) .* 2> (\S+) &$", block, re.MULTILINE)
+    ]
+    awaited += [
+        (f"{name}.log", "configuration reloaded")
+        for name in re.findall(r"kill -HUP \$(\w+)", block)
+    ]
+    tries = int(100 * SLOW)
+    lines = [
+        f"for try in {{1..{tries}}}; do grep -qs '{said}' {log} && break || sleep 0.1; done\n"
+        for log, said in awaited
+    ]
+    return "".join([block, *lines, "sleep 1\n"])
+
+
+def _run_tutorial(lab, name, ports, sidecar):
+    """What it says, with sidecars whose log says `sidecar` when they work. Others of its ports may
+    be free here than those that it names.
+    """
+    *blocks, end = _tutorial(name)
+    script = "".join([_with_pause(block, sidecar) for block in blocks] + [end])
+    assert script.count(f"grep -qs '{sidecar}'") == 2
     free = {port: str(lab.port()) for port in ports}
-    for port in ports:
-        assert port in script
-        script = script.replace(port, free[port])
+    assert all(port in script for port in ports)
+    script = re.sub("|".join(ports), lambda port: free[port[0]], script)
     folder = lab.folder / "tutorial"
     folder.mkdir()
     environment = {**os.environ, "PATH": f"{BIN_DIR}:{os.environ['PATH']}"}
@@ -222,7 +242,8 @@ def _run_tutorial(lab, name, ports):
 
 
 def test_tutorial_of_the_readme_with_a_registry_works(lab):
-    said = _run_tutorial(lab, "with a registry", ["15010", "15080", "15008", "8080", "9090"])
+    ports = ["15010", "15080", "15008", "8080", "9090"]
+    said = _run_tutorial(lab, "with a registry", ports, "registry connected")
     assert said.count("It came through the tunnel.") == 1, said
     assert "ESTABLISHED" in said and "not without --force" in said and "\nrefused\n" in said, said
     assert re.search(r"^web +http +\d+$", said, re.MULTILINE), said
@@ -230,7 +251,8 @@ def test_tutorial_of_the_readme_with_a_registry_works(lab):
 
 
 def test_tutorial_of_the_readme_without_a_registry_works(lab):
-    said = _run_tutorial(lab, "without a registry", ["15008", "8080", "9090"])
+    ports = ["15008", "8080", "9090"]
+    said = _run_tutorial(lab, "without a registry", ports, "sidecar started")
     assert said.count("It came through the tunnel.") == 1, said
     assert "ESTABLISHED" in said and "\nrefused\n" in said, said
 
