@@ -11,9 +11,11 @@ from support.environment import BIN_DIR, SANITIZED
 from support.figures import figure
 from support.servers import Echo
 
-BULK = 32 << 20
-SMALL = 2000
-ROUNDS = 10
+# Of the traffic that warms up, and of a round: that must find its place between two probes, which
+# do allocate.
+WARM_BULK, WARM_SMALL = 32 << 20, 2000
+BULK, SMALL = 4 << 20, 200
+ROUNDS = 100
 
 
 class Counter:
@@ -29,15 +31,15 @@ class Counter:
         return struct.unpack("=Q", self._path.read_bytes())[0]
 
 
-def _exchange(client):
+def _exchange(client, bulk, small):
     """Bulk both ways at once, then requests and answers."""
     sent = received = 0
     piece = bytes(65536)
     client.setblocking(False)
-    while received < BULK:
+    while received < bulk:
         try:
-            if sent < BULK:
-                sent += client.send(piece[: BULK - sent])
+            if sent < bulk:
+                sent += client.send(piece[: bulk - sent])
         except BlockingIOError:
             pass
         try:
@@ -45,7 +47,7 @@ def _exchange(client):
         except BlockingIOError:
             pass
     client.settimeout(20)
-    for _ in range(SMALL):
+    for _ in range(small):
         client.sendall(b"question")
         answer = b""
         while len(answer) < 8:
@@ -62,14 +64,14 @@ def test_traffic_in_the_steady_state_allocates_nothing(lab, tmp_path):
     mesh.wait_established()
     counters = (source, target)
     with mesh.connect() as client:
-        _exchange(client)  # windows grow to their full size
+        _exchange(client, WARM_BULK, WARM_SMALL)  # windows grow to their full size
         assert min(counter.read() for counter in counters) > 0, "the library was not preloaded"
         rounds = []
         # Buffers come to be there as the applications' pace makes them needed: until that has
         # settled, a round may bring some more. An allocation a frame would show in every round.
         while [0, 0] not in rounds and len(rounds) < ROUNDS:
             before = [counter.read() for counter in counters]
-            _exchange(client)
+            _exchange(client, BULK, SMALL)
             rounds.append([counter.read() - old for counter, old in zip(counters, before)])
     figure(
         f"allocations over {BULK >> 20} MiB each way and {SMALL} requests, source and target",
