@@ -342,6 +342,7 @@ def _flood(peer, data, times):
         peer.send_raw(data)
 
 
+@pytest.mark.limit(120)
 def test_streams_beyond_the_limit_are_refused(mesh, peer, undisturbed):
     peer.ask("OPTIONS", end=True)
     limit = peer.h2.remote_settings.max_concurrent_streams

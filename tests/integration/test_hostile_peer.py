@@ -44,6 +44,7 @@ def test_data_beyond_the_window_is_refused(lab, authority):
     assert mesh.target.memory() - before < MEMORY
 
 
+@pytest.mark.limit(120)
 def test_open_streams_have_a_limit(lab, authority):
     # streams that stay open, as many as the target announces and some more
     mesh = lab.mesh(lab.serve(Echo).port)
@@ -56,7 +57,7 @@ def test_open_streams_have_a_limit(lab, authority):
         lambda: all(peer.exchange(stream).answered for stream in streams)
         or peer.goaway is not None,
         "all are answered",
-        timeout=30,
+        timeout=60,
     )
     assert sum(peer.exchange(stream).accepted for stream in streams) <= limit
     peer.close()

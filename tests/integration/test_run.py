@@ -170,11 +170,12 @@ def test_starts_when_the_required_outbound_works(lab):
 
 def test_gives_up_with_the_reason(lab):
     bench = Bench(lab)
-    done = bench.run("echo", "started", options=["--timeout", "2s"])
+    patience = f"{int(2 * SLOW)}s"
+    done = bench.run("echo", "started", options=["--timeout", patience])
     assert (done.returncode, done.stdout) == (1, "")
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(
-        "appnet: echo was not started, since what it requires does not work after 2s: "
+        f"appnet: echo was not started, since what it requires does not work after {patience}: "
         "db is FAILED, unreachable: "
     ), last
     assert " stopped " in done.stderr  # the sidecar's last word

@@ -38,7 +38,7 @@ def _at_once(mesh, threads, count):
     assert not failures
 
 
-@pytest.mark.limit(150)
+@pytest.mark.limit(300)
 def test_5000_short_connections_leave_descriptors_and_memory_flat(lab):
     mesh = lab.mesh(lab.serve(Echo).port)
     _one_after_the_other(mesh, 1000)  # what is kept for the next one is there now

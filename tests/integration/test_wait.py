@@ -110,8 +110,9 @@ def test_refuses_other_timeouts(folder, timeout):
 def test_shows_its_progress_on_a_terminal(lab, mesh):
     mesh.start_source()
     terminal = lab.add(Terminal("wait", "--sidecar", mesh.source.admin))
-    terminal.read_until(r"\r\x1b\[K0s  db is (FAILED|WAITING)")
-    terminal.read_until(r"\r\x1b\[K1s  db is ")
+    shown = r"\r\x1b\[K(\d+)s  db is (?:FAILED|WAITING)"
+    first = int(re.search(shown, terminal.read_until(shown))[1])
+    terminal.read_until(rf"\r\x1b\[K{first + 1}s  db is ")
     mesh.start_target()
     assert terminal.wait() == 0
     # The line is cleared, and what is left is the answer.
