@@ -115,6 +115,7 @@ def test_replacement_serves_while_the_old_target_drains(mesh, lab):
     with mesh.connect() as client:
         exchange(client)
         _begin_drain(mesh.target)
+        eventually(lambda: refuses(mesh.tunnel_port), what="the tunnel's port is closed")
         settings = {**mesh.target_settings, "admin": str(lab.folder / "replacement.sock")}
         replacement = lab.sidecar("replacement", settings)
         eventually(lambda: answers(mesh.port), what="new streams reach the replacement")

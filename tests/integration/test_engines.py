@@ -4,15 +4,18 @@
                                                               gnutls-cli, gnutls-serv
 """
 
+import fcntl
 import random
 import re
 import shutil
 import subprocess
+import termios
 import time
 
 import pytest
 
 from support.environment import SLOW, program
+from support.wait import eventually
 
 ENGINES = ["ktls", "gcrypt", "mbedtls"]
 CANNOT_RUN = 77
@@ -51,6 +54,14 @@ class Tool:
 
     def say(self, text):
         self.child.stdin.write(text.encode())
+
+    def say_alone(self, text):
+        """Until it has been read: what is said next comes with another read."""
+        self.say(text)
+        eventually(
+            lambda: fcntl.ioctl(self.child.stdin, termios.FIONREAD, bytes(4)) == bytes(4),
+            what=f"{text!r} has been read",
+        )
 
     def hear(self, count):
         """That many lines that begin with @ or, reversed, end with it."""
@@ -200,8 +211,7 @@ def test_key_updates_of_openssl_in_the_middle_of_traffic(bench):
             assert client.hear(1) == ["@first"]
             needs_tls_13(server.child.stderr.readline().decode().split()[1])
             for i, line in enumerate(lines(20)):
-                client.say("K\n" if i % 2 else "k\n")
-                time.sleep(0.02 * SLOW)
+                client.say_alone("K\n" if i % 2 else "k\n")
                 client.say(line + "\n")
                 assert client.hear(1) == [line]
 

@@ -197,7 +197,8 @@ def test_every_operation_answers_as_the_file_says(lab):
     events = registry.events()
     assert events.next().name == "reset"
     registry.delete(f"/v1/connections/{connection}").good(202)
-    assert watch.next()["remove"] == [connection]
+    told = watch.wait_for(lambda line: line["type"] != "alive")
+    assert told["remove"] == [connection]
     again = registry.watch(shop, replica, view=watch.seen[-1]["view"])
     assert again.next()["type"] == "resume"
     registry.delete("/v1/instances/mysql").good(202)
