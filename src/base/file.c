@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,6 +85,13 @@ int file_read_secret(const char *path, size_t limit, char **out, size_t *size, s
     return read_checked(path, limit, true, out, size, err);
 }
 
+bool file_is_exposed(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && (status.st_mode & 077) != 0;
+}
+
 static int write_all(int fd, const char *data, size_t size)
 {
     while (size > 0) {
@@ -150,6 +158,24 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, boo
     close(fd);
     free(temporary);
     return rc;
+}
+
+int file_lock(const char *path, const char *taken, int *lock, struct error *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return error_set_errno(err, errno, "cannot open %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        *lock = fd;
+        return 0;
+    }
+    if (errno == EWOULDBLOCK)
+        error_set(err, "%s", taken);
+    else
+        error_set_errno(err, errno, "cannot lock %s", path);
+    close(fd);
+    return -1;
 }
 
 int file_sync_folder(const char *path, struct error *err)

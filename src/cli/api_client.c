@@ -82,8 +82,11 @@ static int set_token(struct api *api, const char *given, struct error *err)
     if (!path) {
         return 0;
     }
-    if (file_read_secret(path, TOKEN_MAX, &text, &size, err) != 0) {
+    if (file_read(path, TOKEN_MAX, &text, &size, err) != 0) {
         return -1;
+    }
+    if (file_is_exposed(path)) {
+        fprintf(stderr, "appnet: warning: others can read the token in %s: chmod 600 it\n", path);
     }
     begin = strspn(text, " \t\r\n");
     length = strcspn(text + begin, " \t\r\n");

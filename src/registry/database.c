@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
+#include "appnet/base/file.h"
 #include "appnet/base/memory.h"
 #include "schema.h"
 
@@ -151,16 +151,10 @@ int database_error(const struct database *database, struct error *err)
 static int lock(struct database *database, struct error *err)
 {
     char *path = memory_printf("%s.lock", database->path);
-    int rc = 0;
+    char *taken = memory_printf("another appnet-registry uses %s: end that one", database->path);
+    int rc = file_lock(path, taken, &database->lock, err);
 
-    database->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (database->lock < 0) {
-        rc = error_set_errno(err, errno, "cannot open %s", path);
-    } else if (flock(database->lock, LOCK_EX | LOCK_NB) != 0) {
-        rc = errno == EWOULDBLOCK
-                 ? error_set(err, "another appnet-registry uses %s: end that one", database->path)
-                 : error_set_errno(err, errno, "cannot lock %s", path);
-    }
+    free(taken);
     free(path);
     return rc;
 }

@@ -318,6 +318,10 @@ static int begin_to_join(struct credentials *credentials, struct error *err)
     if (join_token_read(config->registry.join_token_file, &token, err) != 0) {
         return -1;
     }
+    if (credentials->failures == 0 && file_is_exposed(config->registry.join_token_file)) {
+        log_warn("join token readable by others", LOG_S("file", config->registry.join_token_file),
+                 LOG_S("next", "chmod 600 it"));
+    }
     nobody = identity_pinned(config->trust_domain, token.ca_hash);
     credentials->newcomer = handshaker_new(1, NULL, err);
     if (credentials->newcomer && handshaker_set_identity(credentials->newcomer, nobody, err) == 0 &&

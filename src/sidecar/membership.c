@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -19,6 +20,7 @@
 #define STATE_MODE 0700
 #define VIEW_FILE "snapshot.json"
 #define REPLICA_FILE "replica"
+#define LOCK_FILE "lock"
 #define REPLICA_SIZE 16
 #define REPLICA_LETTERS "abcdefghijklmnopqrstuvwxyz0123456789"
 /* Changes that come together are reported together. */
@@ -32,6 +34,7 @@ struct membership {
     struct membership_handlers handlers;
     const struct identity *identity;
     struct address address;
+    int lock; /* on state_dir */
     char *view_path;
     char replica[REPLICA_SIZE + 1];
     struct view *view;
@@ -82,6 +85,21 @@ static int load_replica(struct membership *membership, struct error *err)
     return rc;
 }
 
+/* What is in there is one sidecar's: two would take turns at one replica's name and key. */
+static int lock_state(struct membership *membership, struct error *err)
+{
+    const char *folder = membership->config->state_dir;
+    char *path = file_path(folder, LOCK_FILE);
+    char *taken = memory_printf("state_dir: another appnet-sidecar uses %s: end that one, or give "
+                                "this one a folder of its own",
+                                folder);
+    int rc = file_lock(path, taken, &membership->lock, err);
+
+    free(taken);
+    free(path);
+    return rc;
+}
+
 static void load_view(struct membership *membership)
 {
     struct error err = ERROR_INIT;
@@ -115,6 +133,7 @@ struct membership *membership_new(struct loop *loop, struct handshaker *handshak
     membership->handshaker = handshaker;
     membership->config = config;
     membership->handlers = *handlers;
+    membership->lock = -1;
     membership->dial = event_new(base, -1, 0, on_dial, membership);
     membership->hang_up = event_new(base, -1, 0, on_hang_up, membership);
     membership->silence = event_new(base, -1, 0, on_silence, membership);
@@ -122,7 +141,7 @@ struct membership *membership_new(struct loop *loop, struct handshaker *handshak
     membership->view_path = file_path(config->state_dir, VIEW_FILE);
     if (address_parse(config->registry.address, &membership->address, err) != 0 ||
         file_make_folder(config->state_dir, STATE_MODE, err) != 0 ||
-        load_replica(membership, err) != 0) {
+        lock_state(membership, err) != 0 || load_replica(membership, err) != 0) {
         membership_free(membership);
         return NULL;
     }
@@ -142,6 +161,9 @@ void membership_free(struct membership *membership)
     event_free(membership->due);
     view_free(membership->view);
     free(membership->view_path);
+    if (membership->lock >= 0) {
+        close(membership->lock); /* the file stays, lest another be locked in its place */
+    }
     free(membership);
 }
 

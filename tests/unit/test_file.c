@@ -152,10 +152,13 @@ static void secrets_are_for_their_owner(void **state)
         assert_int_equal(file_read_secret("key", 10, &content, &size, &err), -1);
         assert_non_null(strstr(err.text, "key is open to others (mode 06"));
         assert_non_null(strstr(err.text, "chmod 600"));
+        assert_true(file_is_exposed("key"));
     }
     assert_int_equal(file_write("key", "k", 1, 0600, false, NULL), 0);
     assert_int_equal(file_read_secret("key", 10, &content, &size, &err), 0);
     assert_string_equal(content, "k");
+    assert_false(file_is_exposed("key"));
+    assert_false(file_is_exposed("there is none"));
     free(content);
 }
 

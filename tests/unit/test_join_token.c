@@ -147,13 +147,9 @@ static void is_read_from_a_file(void **state)
     assert_int_equal(file_write(path, GOOD "\nx\n", strlen(GOOD) + 3, 0600, false, NULL), 0);
     assert_int_equal(join_token_read(path, &token, &err), -1);
     assert_non_null(strstr(err.text, "is cut or changed"));
-    for (unsigned i = 0; i < 3; i++) {
-        static const mode_t open_to_others[] = {0640, 0604, 0644};
-        assert_int_equal(
-            file_write(path, GOOD "\n", strlen(GOOD "\n"), open_to_others[i], false, NULL), 0);
-        assert_int_equal(join_token_read(path, &token, &err), -1);
-        assert_non_null(strstr(err.text, " is open to others (mode 06"));
-    }
+    /* As a shell or a pod's volume makes it: whoever uses the token warns. */
+    assert_int_equal(file_write(path, GOOD "\n", strlen(GOOD "\n"), 0644, false, NULL), 0);
+    assert_int_equal(join_token_read(path, &token, &err), 0);
     unlink(path);
     assert_int_equal(join_token_read(path, &token, &err), -1);
     assert_non_null(strstr(err.text, "cannot open "));

@@ -14,13 +14,20 @@
 int file_read(const char *path, size_t limit, char **out, size_t *size, struct error *err);
 
 /* As file_read, and refuses a file that others than its owner may read (mode & 077). For private
- * keys and tokens. */
+ * keys. */
 int file_read_secret(const char *path, size_t limit, char **out, size_t *size, struct error *err);
+
+/* Whether others than its owner may read it; false if it is not there. */
+bool file_is_exposed(const char *path);
 
 /* Writes to a temporary file beside `path`, syncs and renames. The mode is set before the first
  * byte is written. With exclusive, fails if `path` exists already, without touching it. */
 int file_write(const char *path, const void *data, size_t size, mode_t mode, bool exclusive,
                struct error *err);
+
+/* Makes the file if it is not there, and locks it until *lock is closed or the process ends. If
+ * another process has it locked, fails with the sentence `taken`. */
+int file_lock(const char *path, const char *taken, int *lock, struct error *err);
 
 /* Syncs the folder that `path` is in, so that a new name in it outlives a power cut. */
 int file_sync_folder(const char *path, struct error *err);

@@ -30,8 +30,7 @@ void join_token_format(const struct join_token *token, char out[JOIN_TOKEN_TEXT_
 /* Takes a text of exactly this form apart. What is wrong with it is said without repeating it. */
 int join_token_parse(const char *text, struct join_token *out, struct error *err);
 
-/* Reads a file that holds a token and nothing else but white space around it, and that others than
- * its owner may not read. */
+/* Reads a file that holds a token and nothing else but white space around it. */
 int join_token_read(const char *path, struct join_token *out, struct error *err);
 
 /* Whether this is the ID of a token, as in the API's paths. */

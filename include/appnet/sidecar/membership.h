@@ -34,7 +34,8 @@ struct membership_info {
     const char *trouble;  /* NULL: none */
 };
 
-/* Makes state_dir. `handshaker` has an identity before membership_start, and outlives it. */
+/* Makes state_dir, and has it for itself until the end. `handshaker` has an identity before
+ * membership_start, and outlives it. */
 struct membership *membership_new(struct loop *loop, struct handshaker *handshaker,
                                   const struct config *config,
                                   const struct membership_handlers *handlers, struct error *err);
