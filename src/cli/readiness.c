@@ -1,5 +1,6 @@
 #include "readiness.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,20 @@ static void describe(const json_t *outbound, char *out, size_t size)
              reason, *detail ? ": " : "", detail);
 }
 
+/* Without a certificate nothing can be connected: said first, with what is in the way of one. */
+static void explain_missing(const json_t *status, const char *missing, char *out)
+{
+    const char *trouble = string_of(json_object_get(status, "registry"), "detail");
+    bool joined = !json_is_null(json_object_get(status, "certificate"));
+
+    if (joined) {
+        snprintf(out, READINESS_TEXT_SIZE, "%s", missing);
+    } else {
+        snprintf(out, READINESS_TEXT_SIZE, "not joined yet%s%s; %s", *trouble ? ": " : "", trouble,
+                 missing);
+    }
+}
+
 enum readiness readiness_of(const json_t *status, char text[READINESS_TEXT_SIZE])
 {
     char required[READINESS_TEXT_SIZE] = "";
@@ -61,8 +76,12 @@ enum readiness readiness_of(const json_t *status, char text[READINESS_TEXT_SIZE]
         snprintf(text, READINESS_TEXT_SIZE, "the sidecar is ending");
         return READINESS_ENDING;
     }
-    snprintf(text, READINESS_TEXT_SIZE, "%s", *missing ? missing : required);
-    return *missing ? READINESS_WAITING : READINESS_READY;
+    if (*missing) {
+        explain_missing(status, missing, text);
+        return READINESS_WAITING;
+    }
+    snprintf(text, READINESS_TEXT_SIZE, "%s", required);
+    return READINESS_READY;
 }
 
 enum readiness readiness_ask(const char *socket, long timeout, json_t **status,

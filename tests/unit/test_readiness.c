@@ -44,6 +44,17 @@ static void required_outbounds_must_work(void **state)
                 "x is FAILED, unreachable: 10.0.0.1:1: timed out; y is not connected");
 }
 
+static void who_has_not_joined_says_why(void **state)
+{
+    (void)state;
+    assert_says("{\"certificate\":null,\"registry\":{\"detail\":\"no token\"},\"outbounds\":["
+                "{\"name\":\"db\",\"required\":true,\"instance\":null}]}",
+                READINESS_WAITING, "not joined yet: no token; db is not connected");
+    assert_says("{\"certificate\":null,\"registry\":{\"detail\":null},\"outbounds\":["
+                "{\"name\":\"db\",\"required\":true,\"instance\":null}]}",
+                READINESS_WAITING, "not joined yet; db is not connected");
+}
+
 static void what_ends_does_not_get_ready(void **state)
 {
     (void)state;
@@ -94,6 +105,7 @@ static void a_sidecar_that_is_not_there_says_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest readiness[] = {
+        cmocka_unit_test(who_has_not_joined_says_why),
         cmocka_unit_test(required_outbounds_must_work),
         cmocka_unit_test(what_ends_does_not_get_ready),
         cmocka_unit_test(strange_answers_are_survived),
