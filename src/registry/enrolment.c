@@ -230,9 +230,9 @@ static void log_refusal(struct enrolment *enrolment, const char *client, const c
     }
 }
 
-/* What the instance asks for; NULL: answered. */
+/* What the instance asks for, whom `who` has shown to be it; NULL: answered. */
 static struct signing_request *read_request(struct enrolment *enrolment, struct reply *reply,
-                                            const char *instance, const char *pem)
+                                            const char *who, const char *instance, const char *pem)
 {
     struct error err = ERROR_INIT;
     struct signing_request *request;
@@ -243,6 +243,7 @@ static struct signing_request *read_request(struct enrolment *enrolment, struct 
     request = signing_request_read(pem, strlen(pem), authority_trust_domain(enrolment->authority),
                                    instance, &err);
     if (!request) {
+        error_prefix(&err, "%s is for instance %s", who, instance);
         log_warn("request refused", LOG_S("instance", instance), LOG_S("detail", err.text));
         reply_problem(reply, 422, "csr-invalid", err.text, NULL);
     }
@@ -324,8 +325,9 @@ static void use_token(struct errand *errand)
     unsigned count = 1;
 
     if (!may_join(errand, row) ||
-        (!errand->request && !(errand->request = read_request(errand->enrolment, errand->reply,
-                                                              row->instance, errand->pem)))) {
+        (!errand->request &&
+         !(errand->request = read_request(errand->enrolment, errand->reply, "this join token",
+                                          row->instance, errand->pem)))) {
         errand_free(errand);
         return;
     }
@@ -363,7 +365,8 @@ void enrolment_enrol(struct enrolment *enrolment, struct reply *reply, const cha
 void enrolment_renew(struct enrolment *enrolment, struct reply *reply, const char *instance,
                      const char *request_pem)
 {
-    struct signing_request *request = read_request(enrolment, reply, instance, request_pem);
+    struct signing_request *request =
+        read_request(enrolment, reply, "this certificate", instance, request_pem);
 
     if (request) {
         answer_certificate(enrolment, reply, request, "certificate renewed");

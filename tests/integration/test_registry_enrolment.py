@@ -88,7 +88,8 @@ def test_a_token_of_another_instance_is_of_no_use(registry):
     token = _token(registry, "mysql")
     request, _ = registry.request_for("shop")
     problem = registry.enroll(token, request).refused(422, "csr-invalid")
-    assert problem["detail"] == "the request's subject is not CN=mysql"
+    sentence = "this join token is for instance mysql: the request's subject is not CN=mysql"
+    assert problem["detail"] == sentence
     assert not registry.instances()
 
 
