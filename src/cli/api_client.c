@@ -22,6 +22,7 @@
 struct api {
     char *url;     /* without a slash at the end */
     bool is_local; /* on this machine */
+    bool json;     /* a script asks: refusals, too, are printed as they came */
     char *token;   /* NULL: none was given */
     char *ca;      /* NULL: this machine's own */
     CURL *curl;
@@ -108,6 +109,7 @@ struct api *api_new(const struct command_arguments *arguments, struct error *err
     struct api *api = memory_zalloc(sizeof *api);
     const char *ca = given_or_environment(arguments->ca, "APPNET_CA");
 
+    api->json = arguments->json;
     api->ca = ca ? memory_strdup(ca) : NULL;
     api->curl = curl_easy_init();
     if (!api->curl) {
@@ -266,6 +268,9 @@ int api_refused(const struct api *api, const struct api_answer *answer, struct e
                   "the registry at %s answered with HTTP status %ld: is it an appnet-registry?",
                   api->url, answer->status);
         return COMMAND_FAILED;
+    }
+    if (api->json) {
+        output_text(answer->text);
     }
     if (*next == '\0') {
         const char *advice = advice_for(api, string_of(answer->json, "code"));

@@ -34,8 +34,8 @@ void api_answer_clear(struct api_answer *answer);
 int api_try(struct api *api, const char *method, const char *path, const json_t *body,
             struct api_answer *answer, struct error *err);
 
-/* Says why an answer is a refusal: on standard error and, the sentence, in `err`. Returns
- * COMMAND_FAILED. */
+/* Says why an answer is a refusal: the problem on standard output if JSON is asked for, sentences
+ * on standard error, or one in `err`. Returns COMMAND_FAILED. */
 int api_refused(const struct api *api, const struct api_answer *answer, struct error *err);
 
 /* Asks, and prints the answer: as it is, or its list `key` as a table. */

@@ -27,14 +27,17 @@ static int add(struct api *api, const struct command_arguments *arguments,
                   names->outbound, "target_instance", names->target, "inbound", names->inbound);
     struct api_answer answer;
     json_t *connection;
+    bool accepted;
     int code = api_ask(api, "POST", "/v1/connections", body, &answer, err);
 
     json_decref(body);
+    accepted = code == COMMAND_DONE;
     connection = json_incref(answer.json);
-    if (code == COMMAND_DONE && arguments->options[0]) {
+    if (accepted && arguments->options[0]) {
         code = connection_await(api, &connection, false, seconds, err);
     }
-    if (code == COMMAND_DONE) {
+    /* A script wants to know what there is, also if it does not work yet. */
+    if (code == COMMAND_DONE || (accepted && arguments->json)) {
         print(arguments, &answer, connection);
     }
     json_decref(connection);

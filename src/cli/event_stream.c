@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "appnet/base/memory.h"
+#include "appnet/base/time.h"
 
 struct text {
     char *bytes;
@@ -12,19 +13,19 @@ struct text {
 };
 
 struct event_stream {
-    int (*take)(void *argument, const char *type, const char *data, const char *id);
+    int (*take)(void *argument, const struct server_event *event);
     void *argument;
     struct text line; /* not whole yet */
     struct text data; /* of the event that is not whole yet */
     bool has_data;
     bool after_return; /* a line feed right behind a carriage return ends no second line */
     char type[64];
+    char at[TIME_TEXT_SIZE];
     char next_id[EVENT_ID_SIZE];
     char id[EVENT_ID_SIZE];
 };
 
-struct event_stream *event_stream_new(int (*take)(void *argument, const char *type,
-                                                  const char *data, const char *id),
+struct event_stream *event_stream_new(int (*take)(void *argument, const struct server_event *event),
                                       void *argument)
 {
     struct event_stream *stream = memory_zalloc(sizeof *stream);
@@ -58,14 +59,19 @@ static int append(struct text *text, const char *bytes, size_t size)
 /* An empty line ends the event. */
 static int dispatch(struct event_stream *stream)
 {
+    const struct server_event event = {
+        .type = stream->type[0] ? stream->type : "message",
+        .data = stream->data.bytes ? stream->data.bytes : "",
+        .id = stream->id,
+        .at = stream->at,
+    };
     int rc = 0;
 
     memcpy(stream->id, stream->next_id, sizeof stream->id);
     if (stream->has_data) {
-        rc = stream->take(stream->argument, stream->type[0] ? stream->type : "message",
-                          stream->data.bytes ? stream->data.bytes : "", stream->id);
+        rc = stream->take(stream->argument, &event);
     }
-    stream->type[0] = '\0';
+    stream->type[0] = stream->at[0] = '\0';
     stream->data.size = 0;
     if (stream->data.bytes) {
         stream->data.bytes[0] = '\0';
@@ -112,6 +118,8 @@ static int take_line(struct event_stream *stream)
         snprintf(stream->type, sizeof stream->type, "%s", value);
     } else if (is_field("id", line, name)) {
         snprintf(stream->next_id, sizeof stream->next_id, "%s", value);
+    } else if (is_field("at", line, name)) {
+        snprintf(stream->at, sizeof stream->at, "%s", value);
     }
     if (stream->line.bytes) {
         stream->line.bytes[0] = '\0';
@@ -151,7 +159,7 @@ void event_stream_restart(struct event_stream *stream)
     stream->data.size = 0;
     stream->has_data = false;
     stream->after_return = false;
-    stream->type[0] = '\0';
+    stream->type[0] = stream->at[0] = '\0';
     memcpy(stream->next_id, stream->id, sizeof stream->next_id);
 }
 

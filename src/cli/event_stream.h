@@ -11,10 +11,15 @@
 
 struct event_stream;
 
-/* `take` gets each event: its type ("message" if it has none), its data and the last id that was
- * given, "" at first. Texts are good during the call. Returns 0, or -1 to end. */
-struct event_stream *event_stream_new(int (*take)(void *argument, const char *type,
-                                                  const char *data, const char *id),
+struct server_event {
+    const char *type; /* "message" if it has none */
+    const char *data;
+    const char *id; /* the last one that was given, "" at first */
+    const char *at; /* when it happened, a field of our registry's; "" if it does not say */
+};
+
+/* `take` gets each event, whose texts are good during the call. Returns 0, or -1 to end. */
+struct event_stream *event_stream_new(int (*take)(void *argument, const struct server_event *event),
                                       void *argument);
 void event_stream_free(struct event_stream *stream);
 

@@ -1,12 +1,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api_client.h"
 #include "appnet/base/loop.h"
-#include "appnet/base/time.h"
 #include "connection.h"
 #include "event_stream.h"
 #include "output.h"
@@ -14,6 +12,9 @@
 
 /* Without --follow it ends when nothing has come for so long, in microseconds. */
 #define SILENCE 500000
+
+/* The id before all others. */
+#define ALL_KEPT "0"
 
 /* Between two tries to reach a registry that has gone away. */
 #define PAUSE 500000
@@ -26,18 +27,17 @@ struct events {
     int64_t silent_since; /* likewise; 0: there is no answer yet */
 };
 
-static void print_text(const char *type, const json_t *data)
+static void print_text(const struct server_event *event, const json_t *data)
 {
     const char *name = json_string_value(json_object_get(data, "name"));
     const char *id = json_string_value(json_object_get(data, "id"));
     const char *status = json_string_value(json_object_get(data, "status"));
     const char *detail = json_string_value(json_object_get(data, "detail"));
-    char when[TIME_TEXT_SIZE];
     char what[300] = "";
 
-    time_format((int64_t)time(NULL), when, sizeof when);
-    printf("%s  %-18s  ", when, type);
-    if (strcmp(type, "connection") == 0) {
+    table_put(event->at[0] ? event->at : "-", stdout);
+    printf("  %-18s  ", event->type);
+    if (strcmp(event->type, "connection") == 0) {
         connection_describe(data, what, sizeof what);
         table_put(what, stdout);
         printf(": ");
@@ -52,15 +52,16 @@ static void print_text(const char *type, const json_t *data)
     putchar('\n');
 }
 
-static int take(void *argument, const char *type, const char *data, const char *id)
+static int take(void *argument, const struct server_event *event)
 {
     struct events *events = argument;
-    json_t *value = json_loads(data, JSON_DECODE_ANY, NULL);
+    json_t *value = json_loads(event->data, JSON_DECODE_ANY, NULL);
 
     if (events->json) {
-        output_json(json_pack("{s:s,s:s,s:O?}", "event", type, "id", id, "data", value));
+        output_json(json_pack("{s:s,s:s,s:s,s:O?}", "event", event->type, "id", event->id, "at",
+                              event->at, "data", value));
     } else {
-        print_text(type, value);
+        print_text(event, value);
     }
     json_decref(value);
     return fflush(stdout) == 0 ? 0 : -1;
@@ -128,6 +129,8 @@ static int run(const struct command_arguments *arguments, struct error *err)
     events.stream = event_stream_new(take, &events);
     if (arguments->options[1]) {
         event_stream_set_id(events.stream, arguments->options[1]);
+    } else if (!events.follow) {
+        event_stream_set_id(events.stream, ALL_KEPT);
     }
     code = listen_to(api, &events, err);
     event_stream_free(events.stream);
@@ -137,13 +140,13 @@ static int run(const struct command_arguments *arguments, struct error *err)
 
 const struct command events_command = {
     .words = "events",
-    .text =
-        "Prints what happens to connections and instances, a line each. reset says that what was "
-        "known before may be out of date.",
+    .text = "Prints what has happened to connections and instances, a line each, as far as the "
+            "registry still knows. reset says that what was known before may be out of date.",
     .options =
         {
             {.name = "follow",
-             .text = "go on until it is interrupted, over restarts of the registry"},
+             .text = "print what happens from now on, over restarts of the registry, until it is "
+                     "interrupted"},
             {.name = "since",
              .value = "ID",
              .text = "what has happened since the event of this id, as -o json shows it"},

@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include <event2/event.h>
 
 #include "appnet/base/memory.h"
 #include "appnet/base/secret.h"
+#include "appnet/base/time.h"
 
 /* A comment now and then, so that what stands in between does not take silence for the end. */
 #define QUIET_SECONDS 15
@@ -119,9 +121,12 @@ void events_free(struct events *events)
 static char *make_text(const struct events *events, const char *name, const json_t *data)
 {
     char *body = json_dumps(data, JSON_COMPACT);
-    char *text = memory_printf("id: %08" PRIx32 "-%" PRIu64 "\nevent: %s\ndata: %s\n\n",
-                               events->boot, events->count, name, body);
+    char at[TIME_TEXT_SIZE];
+    char *text;
 
+    time_format((int64_t)time(NULL), at, sizeof at);
+    text = memory_printf("id: %08" PRIx32 "-%" PRIu64 "\nevent: %s\nat: %s\ndata: %s\n\n",
+                         events->boot, events->count, name, at, body);
     free(body);
     return text;
 }
@@ -185,12 +190,17 @@ static void tell_to_begin_anew(const struct events *events, const struct listene
     json_decref(data);
 }
 
-/* The number in "BOOT-NUMBER" if it is of this start, and what follows it is kept. */
+/* The number in "BOOT-NUMBER" if it is of this start, and what follows it is kept; or what is
+ * before all that is kept. */
 static bool resumes(const struct events *events, const char *last_id, uint64_t *number)
 {
     uint32_t boot;
     int end = 0;
 
+    if (last_id && strcmp(last_id, EVENTS_ALL) == 0) {
+        *number = events->oldest - 1;
+        return true;
+    }
     return last_id && sscanf(last_id, "%8" SCNx32 "-%19" SCNu64 "%n", &boot, number, &end) == 2 &&
            last_id[end] == '\0' && boot == events->boot && *number <= events->count &&
            *number + 1 >= events->oldest;

@@ -7,11 +7,14 @@ its sentence and exit status, and the way from a descriptor to a connection and 
 import json
 import re
 import signal
+import time
+from datetime import datetime
 
 import pytest
 
 from support import settings
 from support.command_line import Command, appnet
+from support.environment import SLOW
 from support.registry import descriptor
 from support.servers import Echo
 from support.sockets import answers, refuses
@@ -309,14 +312,29 @@ def test_events_are_followed(registry, ask, lab):
     following.signal(signal.SIGINT)
     following.wait()
     said = [json.loads(line) for line in following.text().splitlines() if line.startswith("{")]
-    assert all(set(event) == {"event", "id", "data"} for event in said)
-    assert _done(ask("events")).split()[1] == "reset"
+    assert all(set(event) == {"event", "id", "at", "data"} for event in said)
     since = said[-2]["id"]
     again = [
         json.loads(line)
         for line in _done(ask("events", "--since", since, "-o", "json")).splitlines()
     ]
     assert again[0] == said[-1]
+
+
+def test_events_shows_what_has_happened(registry, ask):
+    assert _done(ask("events")) == ""
+    registry.apply_pair()
+    _done(ask(*ADD))
+    begun = [line.split(None, 2)[1:] for line in _done(ask("events")).splitlines()]
+    assert ["instance", "shop"] in begun
+    assert ["connection", "db of shop to sql of mysql: WAITING"] in begun
+    _done(ask(*REMOVE, "--wait"))
+    lines = _done(ask("events")).splitlines()
+    assert [line.split(None, 2)[1:] for line in lines[: len(begun)]] == begun
+    assert any("connection-removed" in line for line in lines)
+    row = ask("events", "-o", "json").stdout.splitlines()[0]
+    age = time.time() - datetime.fromisoformat(json.loads(row)["at"]).timestamp()
+    assert lines[0].split()[0] == json.loads(row)["at"] and -1 < age < 60 * SLOW
 
 
 def test_waiting_goes_on_over_a_restart_of_the_registry(registry, ask, lab):

@@ -339,6 +339,22 @@ def test_add_gives_up_with_the_reason(registry, ask):
     )
 
 
+def test_a_script_is_told_why(registry, ask):
+    """On standard output, as the registry says it; with the sentences for a person beside it."""
+    refusal = problem(409, "outbound-taken", "db of shop is connected", next="disconnect it first")
+    registry.answers["POST", "/v1/connections"] = refusal
+    done = ask(*ADD, "-o", "json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["code"] == "outbound-taken"
+    assert done.stderr == "appnet: db of shop is connected\n  disconnect it first\n"
+    registry.answers["POST", "/v1/connections"] = 202, _connection()
+    failed = _connection("FAILED", reason="unreachable", detail="nobody there")
+    registry.answers["GET", ONE] = 200, failed
+    done = ask(*ADD, "--wait=1", "-o", "json")
+    assert (done.returncode, json.loads(done.stdout)) == (1, failed)
+    assert "FAILED, unreachable: nobody there after 1 second" in done.stderr
+
+
 @pytest.mark.parametrize(
     "answer, sentence",
     [
@@ -682,7 +698,8 @@ _RESET = 'event: reset\nid: 9-1\ndata: {"revision":3}\n\n'
 
 
 def _event(kind, identity, data):
-    return f"event: {kind}\nid: {identity}\ndata: {json.dumps(data)}\n\n"
+    at = "2026-01-02T03:04:05Z"
+    return f"event: {kind}\nid: {identity}\nat: {at}\ndata: {json.dumps(data)}\n\n"
 
 
 def test_events_shows_what_there_is_and_ends(registry, ask):
@@ -697,6 +714,8 @@ def test_events_shows_what_there_is_and_ends(registry, ask):
     done = ask("events")
     assert done.returncode == 0, done.stderr
     lines = [line.split(None, 2)[1:] for line in done.stdout.splitlines()]
+    assert registry.requests[0].headers["Last-Event-ID"] == "0"
+    assert "2026-01-02T03:04:05Z  instance            shop\n" in done.stdout
     assert lines == [
         ["reset"],
         ["connection", "db of shop to sql of mysql: FAILED, nobody? there"],
@@ -738,6 +757,7 @@ def test_events_in_json_go_on_from_an_id(registry, ask):
     assert json.loads(done.stdout) == {
         "event": "instance-removed",
         "id": "9-5",
+        "at": "2026-01-02T03:04:05Z",
         "data": {"name": "shop"},
     }
     assert registry.requests[0].headers["Last-Event-ID"] == "9-4"

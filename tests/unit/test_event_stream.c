@@ -9,18 +9,19 @@
 
 #include <cmocka.h>
 
-/* What has come, each as "type|data|id;". */
+/* What has come, each as "type|data|id;", or "type|data|id@at;" if it says when. */
 struct seen {
     char text[1000];
     int left; /* until no more is wanted */
 };
 
-static int take(void *argument, const char *type, const char *data, const char *id)
+static int take(void *argument, const struct server_event *event)
 {
     struct seen *seen = argument;
     size_t used = strlen(seen->text);
 
-    snprintf(seen->text + used, sizeof seen->text - used, "%s|%s|%s;", type, data, id);
+    snprintf(seen->text + used, sizeof seen->text - used, "%s|%s|%s%s%s;", event->type, event->data,
+             event->id, event->at[0] ? "@" : "", event->at);
     return --seen->left == 0 ? -1 : 0;
 }
 
@@ -52,6 +53,7 @@ static void takes_events_apart(void **state)
     assert_seen("event: x\nid: 1-2\ndata: {\"a\": 1}\n\n", "x|{\"a\": 1}|1-2;");
     assert_seen("event:x\ndata:a\n\ndata: b\n\n", "x|a|;message|b|;");
     assert_seen("id: 1\ndata: a\n\ndata: b\n\n", "message|a|1;message|b|1;");
+    assert_seen("at: 2026\ndata: a\n\ndata: b\n\n", "message|a|@2026;message|b|;");
     assert_seen("data: a\ndata: b\ndata\ndata:  c\n\n", "message|a\nb\n\n c|;");
     assert_seen("event: x\r\ndata: a\r\n\r\ndata: b\r\rdata: c\n\n", "x|a|;message|b|;message|c|;");
 }

@@ -13,6 +13,7 @@
 #define EVENTS_KEPT 4096
 #define EVENTS_KEPT_SIZE ((size_t)HTTP_BACKLOG_MAX / 2) /* told at once to who resumes */
 #define EVENTS_LISTENERS_MAX 256
+#define EVENTS_ALL "0" /* as Last-Event-ID: all that are kept */
 
 struct event_base;
 struct events;
@@ -30,11 +31,11 @@ void events_publish(struct events *events, const char *name, json_t *data);
 void events_tell_traffic(struct events *events, json_t *data);
 bool events_are_of_traffic(const struct events *events); /* whether anybody does */
 
-/* Begins to answer `exchange` with events: with those after `last_id` (Last-Event-ID), or, when it
- * is NULL, or too old, or of another start of the registry, with "reset": read the lists anew.
- * False, and the exchange is untouched: there are EVENTS_LISTENERS_MAX already. `pass` is what this
- * listener came in by if that may end before it does (NULL: it does not). `traffic`: it wants to be
- * told of that, too. */
+/* Begins to answer `exchange` with events: with those after `last_id` (Last-Event-ID; EVENTS_ALL
+ * is before the first), or, when it is NULL, or too old, or of another start of the registry, with
+ * "reset": read the lists anew. False, and the exchange is untouched: there are
+ * EVENTS_LISTENERS_MAX already. `pass` is what this listener came in by if that may end before it
+ * does (NULL: it does not). `traffic`: it wants to be told of that, too. */
 bool events_listen(struct events *events, struct http_exchange *exchange, const char *last_id,
                    const char *pass, bool traffic);
 
