@@ -105,9 +105,11 @@ int main(int argc, char **argv)
     }
     settings = arguments.dev ? settings_make(arguments.data) : settings_load(arguments.file, &err);
     if (!settings) {
-        return failed(&err);
+        fprintf(stderr, "appnet-registry: %s\n", err.text);
+        return EXIT_REFUSED;
     }
     if (arguments.check) {
+        printf("%s: ok\n", arguments.file);
         settings_free(settings);
         return EXIT_SUCCESS;
     }

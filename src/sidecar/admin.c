@@ -87,11 +87,11 @@ static const char *path_of(struct evhttp_request *request)
  * have meant it. */
 static bool refuse_method(struct evhttp_request *request)
 {
-    if (evhttp_request_get_command(request) == EVHTTP_REQ_GET) {
+    if (evhttp_request_get_command(request) & (EVHTTP_REQ_GET | EVHTTP_REQ_HEAD)) {
         return false;
     }
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET");
-    send_text(request, 405, "text/plain", "there is only GET\n");
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
+    send_text(request, 405, "text/plain", "there are only GET and HEAD\n");
     return true;
 }
 

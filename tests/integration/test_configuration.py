@@ -6,8 +6,7 @@ expected.
 
 import pytest
 
-from support.environment import TOP, program
-from support.process import run
+from support.environment import TOP
 from support.servers import Echo
 from support.sidecar import check
 
@@ -63,11 +62,6 @@ def _check_text(folder, name, text):
 def test_sample_is_good(file):
     done = check(file)
     assert done.returncode == 0, done.stderr
-
-
-def test_sample_of_the_registry_is_good():
-    done = run([program("appnet-registry"), "--check", "-c", REGISTRY_SAMPLE], check=False)
-    assert done.returncode == 0 and done.stderr == ""
 
 
 def test_there_are_samples_of_both_forms():

@@ -3,6 +3,7 @@
     client -> shop --tunnel--> mysql -> echo
 """
 
+import http.client
 import json
 import os
 import re
@@ -227,6 +228,56 @@ def test_status_command_of_a_dead_sidecar_says_so(mesh):
     done = mesh.source.status_command(check=False)
     assert done.returncode == 1
     assert mesh.source.admin in done.stderr
+
+
+# The pages at `metrics`
+
+
+def _page(port, method, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer, answer.read().decode()
+    finally:
+        connection.close()
+
+
+@pytest.fixture(name="metrics")
+def _metrics(lab):
+    """The port of a sidecar's metrics; one connection was made through it, and another is open."""
+    mesh = lab.mesh(lab.serve(Echo).port, start=False)
+    port = lab.port()
+    mesh.source_settings["metrics"] = f"127.0.0.1:{port}"
+    mesh.start()
+    mesh.ask()
+    mesh.source.wait_streams(0)
+    with mesh.connect() as client:
+        exchange(client)
+        yield port
+
+
+def test_metrics_are_prometheus(metrics):
+    answer, text = _page(metrics, "GET", "/metrics")
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/plain; version=0.0.4")
+    assert re.search(r'^appnet_info\{instance="shop",version="[^"]+",engine="\w+"\} 1$', text, re.M)
+    for line in (
+        "appnet_streams_open 1",
+        "appnet_streams_opened_total 2",
+        'appnet_tunnels{side="target"} 0',
+        'appnet_connection_established{outbound="db",instance="mysql",inbound="sql"} 1',
+    ):
+        assert f"\n{line}\n" in text, text
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz"])
+def test_pages_may_be_looked_at_without_their_bodies(metrics, path):
+    assert _page(metrics, "GET", path)[0].status == 200
+    answer, text = _page(metrics, "HEAD", path)
+    assert (answer.status, text) == (200, "")
+    answer, _ = _page(metrics, "POST", path)
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert _page(metrics, "GET", path + "/x")[0].status == 404
 
 
 # The admin socket
