@@ -122,7 +122,7 @@ static int dispatch(int argc, char *const *argv)
     if (is_help(argv[0])) {
         return print_help(NULL);
     }
-    if (strcmp(argv[0], "--version") == 0) {
+    if (strcmp(argv[0], "--version") == 0 || strcmp(argv[0], "-V") == 0) {
         puts("appnet " PACKAGE_VERSION);
         return COMMAND_DONE;
     }

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <glob.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "answer.h"
 #include "appnet/base/memory.h"
@@ -59,6 +60,7 @@ static int get(CURL *curl, const char *socket, const char *path, long timeout,
     char *url = memory_printf("http://sidecar%s", path);
     char reason[CURL_ERROR_SIZE] = "";
     long status = 0;
+    long number = 0;
     CURLcode rc;
 
     curl_easy_setopt(curl, CURLOPT_URL, url);
@@ -72,6 +74,12 @@ static int get(CURL *curl, const char *socket, const char *path, long timeout,
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
     rc = curl_easy_perform(curl);
     free(url);
+    curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number);
+    if (rc == CURLE_COULDNT_CONNECT && number != 0) {
+        /* libcurl's own words are of a host and a port. */
+        return error_set(err, "the sidecar at %s does not answer: %s; does it run?", socket,
+                         strerror((int)number));
+    }
     if (rc != CURLE_OK) {
         return error_set(err, "the sidecar at %s does not answer: %s", socket,
                          *reason ? reason : curl_easy_strerror(rc));

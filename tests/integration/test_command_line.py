@@ -320,8 +320,9 @@ def test_wrong_usage_of_the_sidecar_is_2(arguments, folder):
 def test_help_and_version(name):
     help_ = run([program(name), "--help"])
     assert name in help_.stdout
-    version = run([program(name), "--version"])
-    assert name in version.stdout and any(char.isdigit() for char in version.stdout)
+    for option in ("--version", "-V"):
+        version = run([program(name), option])
+        assert name in version.stdout and any(char.isdigit() for char in version.stdout)
 
 
 # A sidecar that cannot start
