@@ -19,9 +19,9 @@
 #define STORE_DEFAULT STORE_SQLITE "appnet.db"
 #define TTL_SECONDS (24 * 3600)
 #define TTL_MOST (INT64_C(10) * 365 * 24 * 3600)
-#define TTL_LEAST 10
+#define TTL_LEAST 3
 #define LEASE_SECONDS 15
-#define LEASE_LEAST 3
+#define LEASE_LEAST 1
 #define LEASE_MOST 3600
 
 /* Where in the file, for messages. */
@@ -155,11 +155,11 @@ static int read_option(const struct place *place, struct settings *settings)
     }
     if (strcmp(name, "certificate_ttl") == 0) {
         return read_seconds(place, TTL_LEAST, TTL_MOST,
-                            "a time from 10 seconds to 10 years, for example \"24h\"",
+                            "a time from 3 seconds to 10 years, for example \"24h\"",
                             &settings->certificate_ttl);
     }
     if (strcmp(name, "lease") == 0) {
-        if (read_seconds(place, LEASE_LEAST, LEASE_MOST, "a number of seconds from 3 to 3600",
+        if (read_seconds(place, LEASE_LEAST, LEASE_MOST, "a number of seconds from 1 to 3600",
                          &seconds) != 0) {
             return -1;
         }

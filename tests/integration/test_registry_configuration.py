@@ -34,8 +34,8 @@ def test_sample_is_good():
         'store = "sqlite:other.db";',
         'store = "mem:";',
         "certificate_ttl = 3600;",
-        'certificate_ttl = "10s";',
-        "lease = 3;",
+        'certificate_ttl = "3s";',
+        "lease = 1;",
         'tls_names = ( "registry.example", "10.0.0.1" );',
     ],
 )
@@ -48,10 +48,10 @@ def test_good_file(folder, line):
 @pytest.mark.parametrize(
     "line, problem",
     [
-        ("lease = 2;", "lease: expected a number of seconds from 3 to 3600"),
-        ('lease = "soon";', "lease: expected a number of seconds from 3 to 3600"),
-        ('certificate_ttl = "9s";', "certificate_ttl: expected a time from 10 seconds to 10 years"),
-        ("certificate_ttl = 1.5;", "certificate_ttl: expected a time from 10 seconds to 10 years"),
+        ("lease = 0;", "lease: expected a number of seconds from 1 to 3600"),
+        ('lease = "soon";', "lease: expected a number of seconds from 1 to 3600"),
+        ('certificate_ttl = "2s";', "certificate_ttl: expected a time from 3 seconds to 10 years"),
+        ("certificate_ttl = 1.5;", "certificate_ttl: expected a time from 3 seconds to 10 years"),
         ('tls_listen = "nowhere";', "tls_listen: expected HOST:PORT, for example 0.0.0.0:15010"),
         ("http_listen = 15080;", "http_listen: expected HOST:PORT"),
         ('store = "appnet.db";', 'store: expected "sqlite:FILE", for example "sqlite:appnet.db"'),
