@@ -13,7 +13,6 @@ from support.environment import SLOW
 from support.servers import Blaster, Echo
 from support.sockets import (
     answers,
-    connect,
     discard,
     ends_in_reset,
     exchange,
