@@ -109,7 +109,7 @@ int main(int argc, char **argv)
         return EXIT_REFUSED;
     }
     if (arguments.check) {
-        printf("%s: ok\n", arguments.file);
+        printf("%s: ok\n", arguments.dev ? arguments.data : arguments.file);
         settings_free(settings);
         return EXIT_SUCCESS;
     }

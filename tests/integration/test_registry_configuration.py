@@ -25,6 +25,13 @@ def test_sample_is_good():
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{SAMPLE}: ok\n", "")
 
 
+def test_first_look_needs_no_file(folder):
+    command = [program("appnet-registry"), "--dev", "--data", folder / "data", "--check"]
+    done = run(command, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{folder / 'data'}: ok\n", "")
+    assert not (folder / "data").exists()
+
+
 @pytest.mark.parametrize(
     "line",
     [
